@@ -1,0 +1,38 @@
+# Each target makes its own environment in .venv: only Python >= 3.11 and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+MIDI ?=
+
+.PHONY: help demo test test-slow lint bench clean
+help:
+	@echo "make demo [MIDI=my.mid]   train a tiny model, play a piece, write demo/index.html"
+	@echo "make test                 the fast tests        make test-slow   the long ones"
+	@echo "make lint                 ruff and pyright      make bench       speed, printed"
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 13) else "mt3_synth needs Python 3.11 to 3.13, found %d.%d: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,render]'
+	@touch $@
+
+demo: $(READY)
+	$(BIN)/python -m mt3_synth.demo --out demo $(if $(MIDI),--midi "$(MIDI)")
+
+test: $(READY)
+	$(BIN)/python -m pytest -m 'not slow' -n 2
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) demo build *.egg-info

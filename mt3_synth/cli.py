@@ -1,0 +1,56 @@
+"""`mt3-synth VERB ...`: each verb is a module of this package with `add_arguments(parser)` and `run(args) -> exit status`."""
+
+import argparse
+import importlib
+import sys
+import warnings
+
+from mt3_synth.errors import InputError, InputWarning
+
+VERBS = {
+  'synthesize': 'play a MIDI file as audio',
+  'train': 'train a model from gin files',
+  'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+  """Runs one verb.  Exit status: 0 done, 2 unusable input, 130 interrupted, else what the verb returns."""
+  argv = sys.argv[1:] if argv is None else argv
+  parser = argparse.ArgumentParser(
+    prog='mt3-synth',
+    description='Plays notes as audio, and trains the models that do.',
+    epilog='mt3-synth VERB --help explains one verb.',
+  )
+  verbs = parser.add_subparsers(dest='verb', metavar='VERB', required=True)
+  chosen = next((word for word in argv if not word.startswith('-')), None)
+  for name, purpose in VERBS.items():
+    verb = verbs.add_parser(name, help=purpose, description=purpose)
+    if name == chosen:  # the other verbs' modules load jax: not for a help page
+      module = importlib.import_module(f'mt3_synth.{name}')
+      module.add_arguments(verb)
+      verb.set_defaults(run=module.run)
+  args = parser.parse_args(argv)
+  warnings.showwarning = _show_warning
+  try:
+    return args.run(args) or 0
+  except InputError as e:
+    print(f'mt3-synth {args.verb}: error: {e}', file=sys.stderr)
+    return 2
+  except KeyboardInterrupt:
+    print(f'\nmt3-synth {args.verb}: interrupted', file=sys.stderr)
+    return 130
+
+
+_plain_showwarning = warnings.showwarning
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+  if issubclass(category, InputWarning):
+    print(f'mt3-synth: warning: {message}', file=sys.stderr)
+  else:
+    _plain_showwarning(message, category, filename, lineno, file, line)
+
+
+if __name__ == '__main__':
+  sys.exit(main())

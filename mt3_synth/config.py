@@ -1,0 +1,155 @@
+"""Configurations: frozen dataclasses that travel with a checkpoint as JSON.
+
+Shape letters, the same everywhere:
+  B batch    N note tokens    M aligned notes    C context frames    T target frames
+  D mel bands    E embedding    H heads    K basis functions    S samples of audio or steps of a walk
+
+A frame is `MelConfig.hop` samples (0.02 s), a step of the note grid 0.01 s.
+"""
+
+import dataclasses
+import json
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+from mt3_synth.errors import InputError
+
+Config = TypeVar('Config')
+
+
+@dataclass(frozen=True)
+class MelConfig:
+  """Log-mel features: magnitude, HTK mel scale, natural logarithm."""
+
+  sample_rate: int = 16000
+  hop: int = 320
+  window: int = 640
+  fft: int = 1024
+  bands: int = 128
+  low_hz: float = 0.0
+  high_hz: float = 8000.0
+  floor: float = 1e-5  # magnitudes are clipped here before the logarithm
+  log_ceiling: float = 4.0  # [log(floor), log_ceiling] is scaled to [-1, 1]
+
+  @property
+  def frames_per_second(self) -> float:
+    return self.sample_rate / self.hop
+
+
+@dataclass(frozen=True)
+class NotesConfig:
+  """How notes become tokens (MT3, ISMIR 2022, section 3.1) or aligned notes."""
+
+  steps_per_second: int = 100
+  max_shift_steps: int = 1000
+  velocity_bins: int = 1
+  ties: bool = True
+  programs: Literal['flat', 'midi_class', 'full', 'slakh_classes'] = 'full'
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+  """The sizes of the networks; the defaults are the published `small`."""
+
+  conditioning: Literal['tokens', 'aligned'] = 'tokens'
+  vocab_size: int = 1536  # rows of the embedding table
+  note_length: int = 2048  # N, or M when conditioning is aligned
+  target_frames: int = 256  # T
+  context_frames: int = 256  # C
+  mel_bands: int = 128  # D
+  emb_dim: int = 512  # E
+  num_heads: int = 6  # H
+  head_dim: int = 64
+  encoder_layers: int = 8
+  decoder_layers: int = 8
+  mlp_dim: int = 1024
+  dropout: float = 0.1
+  dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
+
+
+@dataclass(frozen=True)
+class DiffusionConfig:
+  """The process a diffusion decoder is trained on."""
+
+  schedule: Literal['cosine'] = 'cosine'
+  output: Literal['eps', 'x0', 'v'] = 'eps'  # what the network predicts
+  loss_on: Literal['eps', 'x0', 'v'] = 'eps'
+  loss: Literal['l1', 'l2'] = 'l1'
+  condition_dropout: float = 0.1  # share of examples that lose all conditions
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+  """How to walk from noise to a spectrogram."""
+
+  name: Literal['ddpm', 'ddim'] = 'ddpm'
+  steps: int = 1000
+  guidance: float = 2.0
+  variance: str = 'large'  # large, small or medium:f (ddpm only)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+  """All a checkpoint needs to be used."""
+
+  mel: MelConfig = field(default_factory=MelConfig)
+  notes: NotesConfig = field(default_factory=NotesConfig)
+  network: NetworkConfig = field(default_factory=NetworkConfig)
+  diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+  sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+
+def to_json(config: Any) -> str:
+  """A dataclass as indented JSON, every field written out."""
+  return json.dumps(dataclasses.asdict(config), indent=2) + '\n'
+
+
+def from_json(cls: type[Config], text: str, source: str = 'configuration') -> Config:
+  """Reads what `to_json` wrote.
+
+  Args:
+    cls: the dataclass.
+    text: the JSON.
+    source: named in errors, usually the file.
+
+  Raises:
+    InputError: the text is no JSON, or a field is unknown or has a value of another type.
+  """
+  try:
+    values = json.loads(text)
+  except json.JSONDecodeError as e:
+    raise InputError(f'{source}: not JSON ({e}); is the file whole?') from None
+  return _build(cls, values, source, '')
+
+
+def _build(cls, values, source, path):
+  if not isinstance(values, dict):
+    raise InputError(f'{source}: {path or "the top level"} is {values!r}, expected an object')
+  hints = typing.get_type_hints(cls)
+  unknown = sorted(set(values) - set(hints))
+  if unknown:
+    raise InputError(f'{source}: unknown field {path}{unknown[0]}; {cls.__name__} has {", ".join(hints)}')
+  built = {}
+  for name, value in values.items():
+    kind = hints[name]
+    if dataclasses.is_dataclass(kind):
+      value = _build(kind, value, source, f'{path}{name}.')
+    elif not _fits(value, kind):
+      raise InputError(f'{source}: field {path}{name} is {value!r}, expected {kind}')
+    built[name] = float(value) if kind is float else value
+  return cls(**built)
+
+
+def _fits(value, kind) -> bool:
+  origin = typing.get_origin(kind)
+  if origin is Literal:
+    return value in typing.get_args(kind)
+  if origin in (typing.Union, types.UnionType):
+    return any(_fits(value, each) for each in typing.get_args(kind))
+  if kind is float:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+  if kind is int:
+    return isinstance(value, int) and not isinstance(value, bool)
+  return isinstance(value, kind)
