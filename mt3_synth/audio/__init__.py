@@ -1,0 +1,1 @@
+"""Waveform <-> file and waveform -> mel.  `files` needs no jax; `mel` does."""
