@@ -1,0 +1,123 @@
+"""Audio files: read as 16 kHz mono, written whole or not at all."""
+
+import os
+import pathlib
+import re
+import warnings
+
+import numpy as np
+import soundfile
+import soxr
+
+from mt3_synth.errors import InputError, InputWarning
+
+SAMPLE_RATE = 16000
+_FORMATS = {'.wav': 'WAV', '.flac': 'FLAC'}
+_BLOCK = 1 << 20  # frames mixed down at a time, so that a long stereo recording is never whole in memory
+
+
+def read_audio(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+  """Reads any format libsndfile knows (WAV, FLAC, Ogg, MP3, AIFF ...).
+
+  Args:
+    path: the file.
+    sample_rate: the rate wanted [Hz]; resampled with soxr where the file's differs.
+
+  Returns:
+    float32 [S], channels averaged, full scale at 1.
+
+  Raises:
+    InputError: the file is missing, not audio, truncated, without samples, or holds NaN or infinite samples.
+  """
+  path = pathlib.Path(path)
+  if not path.is_file():
+    raise InputError(f'{path}: {"is a folder" if path.is_dir() else "no such file"}; expected an audio file: check the path')
+  try:
+    with soundfile.SoundFile(path) as file:
+      stated, rate, about = file.frames, file.samplerate, file.extra_info
+      blocks = [block.mean(axis=1) for block in file.blocks(_BLOCK, dtype='float32', always_2d=True)]
+  except soundfile.LibsndfileError as e:
+    raise InputError(
+      f'{path}: cannot be decoded ({e.error_string.rstrip(".")}; {path.stat().st_size} bytes); expected WAV, FLAC, Ogg, MP3 or AIFF: '
+      'if it plays elsewhere convert it to WAV, if not fetch it again'
+    ) from None
+  audio = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+  whole = _whole(stated, about)
+  if len(audio) < 0.99 * whole:  # the stated length of an MP3 is approximate
+    raise InputError(f'{path}: truncated: {len(audio)} samples of the {whole} its header states; fetch or export it again')
+  if not len(audio):
+    raise InputError(f'{path}: holds no samples; expected a recording: fetch or export it again')
+  if not np.isfinite(audio).all():
+    raise InputError(f'{path}: {np.sum(~np.isfinite(audio))} samples are NaN or infinite; expected numbers within [-1, 1]: export it again')
+  if rate != sample_rate:
+    audio = soxr.resample(audio, rate, sample_rate)
+  return audio.astype(np.float32, copy=False)
+
+
+def read_audio_int16(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+  """`read_audio` as int16 [S], full scale at 32768: what corpora keep; exact for 16-bit mono files of that rate."""
+  return to_int16(read_audio(path, sample_rate))
+
+
+def to_int16(audio: np.ndarray) -> np.ndarray:
+  """Floats in [-1, 1] -> int16 of the same shape, rounded; what lies outside is clipped."""
+  return np.clip(np.round(np.asarray(audio, np.float32) * 32768), -32768, 32767).astype(np.int16)
+
+
+def write_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = SAMPLE_RATE) -> None:
+  """Writes 16-bit WAV or FLAC, by the suffix.  The file appears when it is complete: a failure leaves nothing behind.
+
+  Args:
+    path: ends in .wav or .flac; an existing file is replaced.
+    audio: [S] floats in [-1, 1], or int16.  Louder floats are clipped, with an InputWarning.
+    sample_rate: in Hz.
+
+  Raises:
+    InputError: the suffix is another, the folder can't be written to, or audio is not [S] finite samples.
+  """
+  path = pathlib.Path(path)
+  audio = np.asarray(audio)
+  if path.suffix.lower() not in _FORMATS:
+    raise InputError(f'{path}: cannot write {path.suffix or "a file without suffix"!r}; name it .wav or .flac')
+  if audio.ndim != 1:
+    raise InputError(f'{path}: audio has shape {list(audio.shape)}; expected mono samples [S]')
+  if audio.dtype != np.int16:
+    audio = to_int16(_checked(path, audio))
+  part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+  try:
+    soundfile.write(part, audio, sample_rate, subtype='PCM_16', format=_FORMATS[path.suffix.lower()])
+    os.replace(part, path)
+  except (OSError, soundfile.LibsndfileError) as e:
+    reason = getattr(e, 'strerror', None) or getattr(e, 'error_string', e)
+    if not path.parent.is_dir():
+      reason = f'there is no folder {path.parent}'
+    raise InputError(f'{path}: cannot be written ({reason}); choose a path in a folder that can be written to') from None
+  finally:
+    part.unlink(missing_ok=True)
+
+
+def _checked(path, audio):
+  if not np.issubdtype(audio.dtype, np.floating):
+    raise InputError(f'{path}: audio is {audio.dtype}; expected floats in [-1, 1] or int16')
+  bad = np.sum(~np.isfinite(audio))
+  if bad:
+    raise InputError(f'{path}: {bad} of {len(audio)} samples are NaN or infinite; nothing was written')
+  loud = np.abs(audio) > 1
+  if loud.any():
+    decibels = 20 * np.log10(np.abs(audio).max())
+    warnings.warn(
+      f'{path}: {loud.sum()} of {len(audio)} samples exceed full scale, by up to {decibels:.1f} dB: clipped; scale the audio down first',
+      InputWarning,
+      stacklevel=3,
+    )
+  return audio
+
+
+def _whole(frames, about):
+  """How many frames the file should hold: libsndfile shortens a cut-off WAV or AIFF silently, but its log tells."""
+  cut = re.search(r'^\s*(?:data|SSND)\s*: (\d+) \(should be (\d+)\)', about, re.MULTILINE)
+  if cut:
+    stated, found = int(cut[1]), int(cut[2])
+    if found < stated < 0x7FFFFFFF:  # larger: written to a pipe, of which the length was not known
+      return frames * stated // max(found, 1) if frames else stated
+  return frames
