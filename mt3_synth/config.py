@@ -65,6 +65,7 @@ class NetworkConfig:
   encoder_layers: int = 8
   decoder_layers: int = 8
   mlp_dim: int = 1024
+  note_features: int = 96  # width of an aligned note's embedding; unused by tokens
   dropout: float = 0.1
   dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
 

@@ -1,0 +1,35 @@
+"""What a diffusion decoder is trained to make small."""
+
+import jax
+import jax.numpy as jnp
+
+from mt3_synth.config import DiffusionConfig
+from mt3_synth.diffusion import process
+
+
+def denoising_error(output: jax.Array, x0: jax.Array, eps: jax.Array, logsnr: jax.Array, config: DiffusionConfig) -> jax.Array:
+  """The error of one noisy batch, element by element, [B, T, D].
+
+  Args:
+    output: what the network said of z = alpha x0 + sigma eps.
+    x0, eps: [B, T, D] what z was made of.
+    logsnr: [B].
+    config: `output` says what the network predicts, `loss_on` in which quantity the error is taken, `loss` its norm.
+  """
+  mean, std, *_ = process.forward(x0, logsnr)
+  z = mean + std * eps
+  x0_hat = process.to_x0(output, z, logsnr, config.output)
+  if config.loss_on == 'x0':
+    error = x0_hat - x0
+  elif config.loss_on == 'eps':
+    error = (output if config.output == 'eps' else process.to_eps(x0_hat, z, logsnr)) - eps
+  else:
+    v_hat = output if config.output == 'v' else process.to_v(x0_hat, process.to_eps(x0_hat, z, logsnr), logsnr)
+    error = v_hat - process.to_v(x0, eps, logsnr)
+  return jnp.abs(error) if config.loss == 'l1' else jnp.square(error)
+
+
+def masked_mean(error: jax.Array, mask: jax.Array) -> jax.Array:
+  """Mean of `error` [B, T, D] over the frames where `mask` [B, T] is not 0."""
+  weight = mask.astype(error.dtype)[..., None]
+  return (error * weight).sum() / jnp.maximum(weight.sum() * error.shape[-1], 1)

@@ -1,0 +1,77 @@
+"""Notes told to the frames where they sound: an attention whose weights are known from the score.
+
+The condition of frame t is h_t = sum over notes m and basis functions k of phi_k(t - onset_m, t - offset_m) V_k e_m.  The network
+need not learn which frame a note token means, only what the note sounds like.
+"""
+
+from typing import NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mt3_synth.config import NetworkConfig
+from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed
+
+PROGRAMS = 129  # 128 is the drum kit
+PITCHES = 256  # drums have their own half
+FRAME_CENTRE = 1.0  # a frame's window is two hops long: its centre lies one hop after its start
+ATTACKS = (-1.0, 0.0, 1.0, 2.0, 4.0)  # centres of onset pulses, frames
+DECAYS = (3.0, 8.0, 20.0, 50.0, 150.0)  # time constants while the note is held, frames
+HITS = (3.0, 8.0, 20.0, 50.0)  # of sounds that ring whether held or not
+RELEASES = (2.0, 6.0, 20.0, 60.0)  # after the release
+BASIS = 1 + len(ATTACKS) + len(DECAYS) + len(HITS) + len(RELEASES)
+
+
+class AlignedNotes(NamedTuple):
+  """The notes of a segment, [B, M] each."""
+
+  onset: jax.Array  # frames from the segment's start, fractions kept; may lie outside
+  offset: jax.Array
+  pitch: jax.Array  # 0-127; drums 128-255
+  program: jax.Array  # 0-127; drums 128
+  velocity: jax.Array  # [0, 1]
+  mask: jax.Array  # 0 where padded
+
+
+def basis(notes: AlignedNotes, frames: int) -> jax.Array:
+  """phi [B, T, M, K]: how strongly each frame hears each note's attack, body and release."""
+  centre = jnp.arange(frames)[None, :, None] + FRAME_CENTRE
+  age = centre - notes.onset[:, None, :]
+  rest = centre - notes.offset[:, None, :]
+  begun = jnp.clip(age + 0.5, 0, 1)  # edges are as wide as a hop, so timing finer than a frame is kept
+  held = begun * jnp.clip(0.5 - rest, 0, 1)
+  ended = begun * jnp.clip(rest + 0.5, 0, 1)
+  age, rest = jnp.maximum(age, 0), jnp.maximum(rest, 0)
+  raw_age = centre - notes.onset[:, None, :]
+  phi = [held]
+  phi += [jnp.maximum(1 - jnp.abs(raw_age - at), 0) for at in ATTACKS]
+  phi += [held * jnp.exp(-age / decay) for decay in DECAYS]
+  phi += [begun * jnp.exp(-age / decay) for decay in HITS]
+  phi += [ended * jnp.exp(-rest / release) for release in RELEASES]
+  return jnp.stack(phi, axis=-1) * (notes.mask[:, None, :, None] > 0)
+
+
+class AlignedNoteEncoder(nn.Module):
+  """AlignedNotes [B, M] -> h [B, T, E]."""
+
+  config: NetworkConfig
+
+  @nn.compact
+  def __call__(self, notes: AlignedNotes, deterministic: bool):
+    c = self.config
+    features = c.note_features
+    table = lambda rows, name: Embed(rows, features, nn.initializers.normal(0.5), name=name)
+    program = table(PROGRAMS, 'program').take(notes.program)
+    pitch = table(PITCHES, 'pitch').take(notes.pitch)
+    # A product of two tables tells each (program, pitch) pair apart at the cost of a low-rank table.
+    pair = table(PROGRAMS, 'program_of_pair').take(notes.program) * table(PITCHES, 'pitch_of_pair').take(notes.pitch)
+    loudness = jnp.stack([notes.velocity, jnp.square(notes.velocity)], axis=-1)
+    e = program + pitch + Dense(features, ('embed', 'embed'), c.dtype, name='pair')(pair)
+    e = e + Dense(features, ('embed', 'embed'), c.dtype, name='velocity')(loudness)
+    e = nn.gelu(Dense(2 * features, ('embed', 'mlp'), c.dtype, name='hidden')(e))
+    e = Dense(features, ('mlp', 'embed'), c.dtype, name='note')(e)
+    heard = jnp.einsum('btmk,bmf->btkf', basis(notes, c.target_frames).astype(c.dtype), e)
+    heard = heard.reshape(*heard.shape[:2], -1)
+    h = Dense(c.emb_dim, ('embed', 'embed'), c.dtype, name='frame')(heard)
+    return nn.Dropout(c.dropout, DROPOUT_BROADCAST)(h, deterministic)

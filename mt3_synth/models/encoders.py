@@ -1,0 +1,71 @@
+"""What a decoder is told: the notes as tokens, and the sound so far."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from mt3_synth.config import NetworkConfig
+from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed, GatedMLP, MultiHeadAttention, PositionTable, RMSNorm
+
+
+class EncoderLayer(nn.Module):
+  """Pre-norm self-attention and MLP."""
+
+  config: NetworkConfig
+
+  def setup(self):
+    self.pre_attention_layer_norm = RMSNorm(self.config.dtype)
+    self.attention = MultiHeadAttention(self.config)
+    self.pre_mlp_layer_norm = RMSNorm(self.config.dtype)
+    self.mlp = GatedMLP(self.config)
+    self.dropout = nn.Dropout(self.config.dropout, DROPOUT_BROADCAST)
+
+  def __call__(self, x, mask, deterministic: bool):
+    y = self.pre_attention_layer_norm(x)
+    x = x + self.dropout(self.attention(y, self.attention.project(y), mask), deterministic)
+    return x + self.dropout(self.mlp(self.pre_mlp_layer_norm(x), deterministic), deterministic)
+
+
+class TokenEncoder(nn.Module):
+  """Note tokens [B, N] -> encodings [B, N, E] and their mask [B, N]; token 0 is padding."""
+
+  config: NetworkConfig
+
+  def setup(self):
+    c = self.config
+    self.token_embedder = Embed(c.vocab_size, c.emb_dim)
+    self.Embed_0 = PositionTable(c.note_length, c.emb_dim)
+    self.layers = [EncoderLayer(c) for _ in range(c.encoder_layers)]
+    self.encoder_norm = RMSNorm(c.dtype)
+    self.dropout = nn.Dropout(c.dropout, DROPOUT_BROADCAST)
+
+  def __call__(self, tokens, deterministic: bool):
+    mask = tokens > 0
+    x = self.token_embedder.take(tokens) + self.Embed_0(tokens.shape[1])
+    x = self.dropout(x, deterministic).astype(self.config.dtype)
+    for layer in self.layers:
+      x = layer(x, mask, deterministic)
+    return self.dropout(self.encoder_norm(x), deterministic), mask
+
+
+class ContextEncoder(nn.Module):
+  """Scaled mel frames [B, C, D], valid ones first, with their mask [B, C] -> encodings [B, C, E]."""
+
+  config: NetworkConfig
+
+  def setup(self):
+    c = self.config
+    self.input_proj = Dense(c.emb_dim, ('vocab', 'embed'), c.dtype)
+    self.Embed_0 = PositionTable(c.context_frames, c.emb_dim)
+    self.layers = [EncoderLayer(c) for _ in range(c.encoder_layers)]
+    self.encoder_norm = RMSNorm(c.dtype)
+    self.dropout = nn.Dropout(c.dropout, DROPOUT_BROADCAST)
+
+  def __call__(self, context, mask, deterministic: bool):
+    # `terminal_relative`: the last valid frame always has the last position.
+    roll = lambda length: jnp.roll(self.Embed_0(context.shape[1]), length, axis=0)
+    positions = jax.vmap(roll)((mask > 0).sum(-1))
+    x = self.dropout(self.input_proj(context) + positions, deterministic).astype(self.config.dtype)
+    for layer in self.layers:
+      x = layer(x, mask, deterministic)
+    return self.dropout(self.encoder_norm(x), deterministic)

@@ -1,0 +1,158 @@
+"""The layers every network is made of (T5 1.1: no biases, RMS norm, gated MLP, logits not divided by sqrt(dim)).
+
+Kernels are float32 and two-dimensional, heads joined, each axis with a logical name that the partitioning rules map to the mesh.
+"""
+
+import math
+from collections.abc import Callable
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mt3_synth.config import NetworkConfig
+
+DROPOUT_BROADCAST = (-2,)  # one dropout mask for all positions of an example, as T5X does
+
+attention_init = nn.initializers.variance_scaling(1.0, 'fan_in', 'normal')
+mlp_init = nn.initializers.variance_scaling(1.0, 'fan_in', 'truncated_normal')
+
+
+class Dense(nn.Module):
+  """x [..., in] -> [..., features], no bias."""
+
+  features: int
+  axes: tuple[str, str]
+  dtype: str
+  kernel_init: Callable = mlp_init
+
+  @nn.compact
+  def __call__(self, x):
+    init = nn.with_logical_partitioning(self.kernel_init, self.axes)
+    kernel = self.param('kernel', init, (x.shape[-1], self.features), jnp.float32)
+    return x.astype(self.dtype) @ jnp.asarray(kernel, self.dtype)
+
+
+class RMSNorm(nn.Module):
+  """Divides by the root mean square of the last axis; computed in float32."""
+
+  dtype: str
+
+  @nn.compact
+  def __call__(self, x):
+    x = x.astype(jnp.float32)
+    scale = self.param('scale', nn.with_logical_partitioning(nn.initializers.ones, ('embed',)), (x.shape[-1],), jnp.float32)
+    return (x * jax.lax.rsqrt(jnp.square(x).mean(-1, keepdims=True) + 1e-6) * scale).astype(self.dtype)
+
+
+class Embed(nn.Module):
+  """A table [rows, features]; `take` looks rows up."""
+
+  rows: int
+  features: int
+  embedding_init: Callable = nn.initializers.normal(1.0)
+
+  def setup(self):
+    init = nn.with_logical_partitioning(self.embedding_init, ('vocab', 'embed'))
+    self.embedding = self.param('embedding', init, (self.rows, self.features), jnp.float32)
+
+  def take(self, ids):
+    return jnp.take(self.embedding, ids, axis=0)
+
+
+class PositionTable(Embed):
+  """Sinusoids of permuted bands and random phases, drawn once, never trained, part of the checkpoint (`fixed_permuted_offset`)."""
+
+  embedding_init: Callable = lambda key, shape, dtype: permuted_sinusoids(key, *shape).astype(dtype)
+
+  def __call__(self, length: int):
+    return jax.lax.stop_gradient(self.embedding[:length])
+
+
+def permuted_sinusoids(key: jax.Array, rows: int, features: int) -> jax.Array:
+  """[rows, features]: sine and cosine bands of periods up to 10000, in random order and with random phases."""
+  bands = features // 2
+  rates = np.exp(np.arange(bands) * -(math.log(10000.0) / (bands - 1)))
+  order_key, phase_key = jax.random.split(key)
+  phases = jax.random.uniform(phase_key, (2, bands), maxval=2 * math.pi)
+  angles = np.arange(rows)[:, None] * rates
+  table = jnp.concatenate([jnp.sin(angles + phases[0]), jnp.cos(angles + phases[1])], axis=-1)
+  return jax.random.permutation(order_key, table, axis=1)
+
+
+class MultiHeadAttention(nn.Module):
+  """Queries x [B, Q, E] over keys and values that `project` made of [B, K, E]."""
+
+  config: NetworkConfig
+
+  def setup(self):
+    c = self.config
+    joined = c.num_heads * c.head_dim
+
+    def query_init(key, shape, dtype):
+      return attention_init(key, shape, dtype) / math.sqrt(c.head_dim)
+
+    self.query = Dense(joined, ('embed', 'joined_kv'), c.dtype, query_init)
+    self.key = Dense(joined, ('embed', 'joined_kv'), c.dtype, attention_init)
+    self.value = Dense(joined, ('embed', 'joined_kv'), c.dtype, attention_init)
+    self.out = Dense(c.emb_dim, ('joined_kv', 'embed'), c.dtype, attention_init)
+
+  def _heads(self, x):
+    return x.reshape(*x.shape[:-1], self.config.num_heads, self.config.head_dim)
+
+  def project(self, memory):
+    """The keys and values [B, K, H, head_dim] of `memory` [B, K, E]: they serve every query, so compute them once."""
+    return self._heads(self.key(memory)), self._heads(self.value(memory))
+
+  def __call__(self, x, keys_values, key_mask=None):
+    """[B, Q, E].  Keys where `key_mask` [B, K] is 0 are not seen; if none is left the result is zero."""
+    keys, values = keys_values
+    mask = None if key_mask is None else (key_mask > 0)[:, None, None, :]
+    # Dropout of attention weights is left out: fused kernels have none, and the residual's own is kept.
+    seen = jax.nn.dot_product_attention(self._heads(self.query(x)), keys, values, mask=mask, scale=1.0)
+    if key_mask is not None:
+      seen = jnp.where((key_mask > 0).any(-1)[:, None, None, None], seen, 0)
+    return self.out(seen.reshape(*x.shape[:-1], -1))
+
+
+class GatedMLP(nn.Module):
+  """gelu(x wi_0) * (x wi_1) wo."""
+
+  config: NetworkConfig
+
+  @nn.compact
+  def __call__(self, x, deterministic: bool):
+    c = self.config
+    gate = nn.gelu(Dense(c.mlp_dim, ('embed', 'mlp'), c.dtype, name='wi_0')(x))
+    x = gate * Dense(c.mlp_dim, ('embed', 'mlp'), c.dtype, name='wi_1')(x)
+    x = nn.Dropout(c.dropout, DROPOUT_BROADCAST)(x, deterministic)
+    return Dense(c.emb_dim, ('mlp', 'embed'), c.dtype, name='wo')(x)
+
+
+class FiLM(nn.Module):
+  """Scale and bias of the features from the time embedding (Perez et al., 2018)."""
+
+  config: NetworkConfig
+
+  def setup(self):
+    self.DenseGeneral_0 = Dense(2 * self.config.emb_dim, ('vocab', 'embed'), self.config.dtype)
+
+  def __call__(self, time_embedding):
+    """[S, 4E] -> [S, 2E], scale first."""
+    return self.DenseGeneral_0(time_embedding)
+
+
+def modulate(x: jax.Array, film: jax.Array) -> jax.Array:
+  """x [B, T, E] (1 + scale) + bias, with `film` [B or 1, 2E] of `FiLM`."""
+  scale, bias = jnp.split(film[:, None, :], 2, axis=-1)
+  return x * (1 + scale) + bias
+
+
+def time_signal(time: jax.Array, features: int) -> jax.Array:
+  """Sines then cosines [S, features] of diffusion time [S] in [0, 1), at rates from 20000 down to 1."""
+  bands = features // 2
+  # In float32 on the device: at angles of up to 20000 another rounding of the rates is seen in the output.
+  rates = jnp.exp(jnp.arange(bands, dtype=jnp.float32) * -(math.log(20000.0) / (bands - 1)))
+  angles = time[:, None] * 20000.0 * rates
+  return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)

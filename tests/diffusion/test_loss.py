@@ -1,0 +1,33 @@
+"""The loss against laws and against the published system's values."""
+
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from mt3_synth.config import DiffusionConfig
+from mt3_synth.diffusion import loss, process
+
+
+def test_a_perfect_prediction_costs_nothing():
+  x0, eps = jnp.full((1, 2, 3), 0.5), jnp.full((1, 2, 3), -1.0)
+  for on in ('eps', 'x0', 'v'):
+    error = loss.denoising_error(eps, x0, eps, jnp.array([0.7]), DiffusionConfig(output='eps', loss_on=on))
+    assert_allclose(error, 0, atol=1e-6)
+
+
+def test_masked_frames_do_not_count():
+  error = jnp.array([[[1.0, 3.0], [100.0, 100.0]]])
+  assert loss.masked_mean(error, jnp.array([[1, 0]])) == 2.0
+  assert loss.masked_mean(error, jnp.array([[0, 0]])) == 0.0
+
+
+@pytest.mark.parametrize(('on', 'norm', 'output'), list(itertools.product(('eps', 'x0'), ('l1', 'l2'), ('eps', 'x0', 'v'))))
+def test_elements_equal_the_published(golden, on, norm, output):
+  g = np.load(golden / 'loss_context_main.npz')
+  logsnr = process.cosine_logsnr(g['time'])
+  config = DiffusionConfig(output=output, loss_on=on, loss=norm)
+  got = loss.denoising_error(g['model_output'], g['x0'], g['eps'], logsnr, config)
+  assert_allclose(got, g[f'loss_elem_{on}_{norm}_{output}'], atol=1e-6, rtol=2e-5)
