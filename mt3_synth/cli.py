@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import re
 import sys
 import warnings
 
@@ -16,7 +17,7 @@ VERBS = {
 
 def main(argv: list[str] | None = None) -> int:
   """Runs one verb.  Exit status: 0 done, 2 unusable input, 130 interrupted, else what the verb returns."""
-  argv = sys.argv[1:] if argv is None else argv
+  argv = [re.sub(r'^--gin\.', '--gin_binding=', word) for word in (sys.argv[1:] if argv is None else argv)]
   parser = argparse.ArgumentParser(
     prog='mt3-synth',
     description='Plays notes as audio, and trains the models that do.',

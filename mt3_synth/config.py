@@ -78,7 +78,9 @@ class DiffusionConfig:
   output: Literal['eps', 'x0', 'v'] = 'eps'  # what the network predicts
   loss_on: Literal['eps', 'x0', 'v'] = 'eps'
   loss: Literal['l1', 'l2'] = 'l1'
-  condition_dropout: float = 0.1  # share of examples that lose all conditions
+  condition_dropout: float = 0.1  # share of training examples that lose all conditions
+  context_dropout: float = 0.0  # share that lose the context alone, as a piece's first segment does
+  context_noise: float = 0.0  # standard deviation of noise on the context in training, so that errors do not build up along a piece
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,8 @@ def _build(cls, values, source, path):
     kind = hints[name]
     if dataclasses.is_dataclass(kind):
       value = _build(kind, value, source, f'{path}{name}.')
+    elif typing.get_origin(kind) is tuple and isinstance(value, list) and all(isinstance(x, typing.get_args(kind)[0]) for x in value):
+      value = tuple(value)
     elif not _fits(value, kind):
       raise InputError(f'{source}: field {path}{name} is {value!r}, expected {kind}')
     built[name] = float(value) if kind is float else value

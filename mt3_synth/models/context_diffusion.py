@@ -104,9 +104,19 @@ class ContextDiffusion:
     eps = jax.random.normal(noise_key, x0.shape)
     time = jax.random.uniform(time_key, x0.shape[:1])
     keep = jax.random.bernoulli(drop_key, 1 - self.config.diffusion.condition_dropout, x0.shape[:1])
+    batch = self._weaken_context(batch, jax.random.fold_in(drop_key, 1))
     error = self.error(params, batch, time, eps, keep, dropout_key, deterministic)
     mean = loss.masked_mean(error, batch['targets_mask'])
     return mean, {'loss': mean}
+
+  def _weaken_context(self, batch, key):
+    d, conditions = self.config.diffusion, batch['conditions']
+    if not (d.context_dropout or d.context_noise):
+      return batch
+    drop_key, noise_key = jax.random.split(key)
+    kept = jax.random.bernoulli(drop_key, 1 - d.context_dropout, conditions.context_mask.shape[:1])
+    context = conditions.context + d.context_noise * jax.random.normal(noise_key, conditions.context.shape)
+    return batch | {'conditions': conditions._replace(context=context, context_mask=conditions.context_mask * kept[:, None])}
 
   def error(self, params, batch, time, eps, keep, dropout_key=None, deterministic: bool = True) -> jax.Array:
     """The denoising error [B, T, D] with every draw given: times [B], noise [B, T, D], conditions kept [B]."""

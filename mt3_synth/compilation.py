@@ -1,0 +1,15 @@
+"""Compiled programs are kept on disk: the second run of the same model starts at once."""
+
+import os
+from pathlib import Path
+
+import jax
+
+
+def cache_compiled_programs() -> None:
+  """Points JAX's persistent cache at `$MT3_SYNTH_CACHE`, or `mt3_synth` under the user's cache folder, unless one is set."""
+  if jax.config.jax_compilation_cache_dir:
+    return
+  home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
+  jax.config.update('jax_compilation_cache_dir', str(os.environ.get('MT3_SYNTH_CACHE') or Path(home) / 'mt3_synth'))
+  jax.config.update('jax_persistent_cache_min_compile_time_secs', 0.5)

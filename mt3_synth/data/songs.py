@@ -1,0 +1,63 @@
+"""Reading a corpus in Slakh's folder layout: {train,validation,test}/TrackNNNNN/{mix.flac, metadata.yaml, MIDI/Sxx.mid}."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mt3_synth.audio.files import read_audio_int16
+from mt3_synth.errors import InputError
+from mt3_synth.notes import Notes, concatenate, read_midi
+
+EMBEDDED = Path(__file__).parent / 'embedded'
+
+
+@dataclass(frozen=True)
+class Song:
+  """A recording and its notes; audio is int16 [S] at 16 kHz."""
+
+  name: str
+  notes: Notes
+  audio: np.ndarray
+
+
+def read_song(folder: Path) -> Song:
+  """One track folder.
+
+  Raises:
+    InputError: the mix, its description or the stems' MIDI files are missing or unreadable.
+  """
+  metadata_file = folder / 'metadata.yaml'
+  try:
+    metadata = yaml.safe_load(metadata_file.read_text())
+    stems = metadata['stems'].items()
+  except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as e:
+    raise InputError(f'{metadata_file}: no description with `stems` ({type(e).__name__}: {e}); expected a track folder of Slakh') from None
+  mix = next((path for path in (folder / 'mix.flac', folder / 'mix.wav') if path.exists()), None)
+  if mix is None:
+    raise InputError(f'{folder}: neither mix.flac nor mix.wav is there')
+  parts = [_read_stem(folder / 'MIDI' / f'{stem}.mid', about) for stem, about in stems]
+  return Song(str(metadata.get('source', folder.name)), concatenate(parts).sorted(), read_audio_int16(mix))
+
+
+def _read_stem(path: Path, about: dict) -> Notes:
+  notes = read_midi(path)
+  drum, program = bool(about.get('is_drum')), int(about.get('program_num', 0))
+  return replace(notes, is_drum=np.full(len(notes), drum), program=np.full(len(notes), 0 if drum else program))
+
+
+def read_corpus(corpus: str | Path, split: str) -> list[Song]:
+  """All songs of one split, in order of their folder names.
+
+  Args:
+    corpus: a folder, or `embedded` for the one shipped with the package.
+    split: train, validation or test.
+  """
+  root = EMBEDDED if str(corpus) == 'embedded' else Path(corpus).expanduser()
+  folders = sorted(path.parent for path in (root / split).glob('*/metadata.yaml'))
+  if not folders:
+    raise InputError(f'{root}: no tracks under {split}/*/metadata.yaml; expected a corpus as `mt3-synth render` writes it')
+  with ThreadPoolExecutor() as pool:
+    return list(pool.map(read_song, folders))

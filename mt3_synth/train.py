@@ -1,0 +1,90 @@
+"""`mt3-synth train`: a model from gin files."""
+
+import argparse
+import time
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from mt3_synth.compilation import cache_compiled_programs
+from mt3_synth.config import to_json
+from mt3_synth.data.loader import CropLoader
+from mt3_synth.data.songs import Song, read_corpus
+from mt3_synth.errors import InputError
+from mt3_synth.gin_files import read_gin
+from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.training.checkpoints import Checkpoints
+from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.logs import Logs
+from mt3_synth.training.optimizer import learning_rate, make_optimizer
+from mt3_synth.training.step import TrainState, eval_step, new_state, train_step
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--gin_file', action='append', default=[], help='a gin file; repeat it to lay one over another')
+  parser.add_argument('--gin_binding', action='append', default=[], help="one binding, as in --gin.TRAIN_STEPS=1000 or --gin.MODEL_DIR=\"'runs/a'\"")
+
+
+def run(args: argparse.Namespace) -> int:
+  if not args.gin_file:
+    raise InputError('no configuration; give at least one --gin_file, e.g. gin_configs/demo.gin')
+  train(read_gin(TrainConfig, args.gin_file, args.gin_binding))
+  return 0
+
+
+def train(config: TrainConfig) -> TrainState:
+  """Trains until `config.total_steps`, from the newest checkpoint under `config.model_dir` if there is one."""
+  cache_compiled_programs()
+  model_dir = Path(config.model_dir).expanduser()
+  _claim(model_dir, config)
+  loader = CropLoader(_songs(config, 'train'), config.model, config.batch_size, config.seed)
+  held_out = CropLoader(_songs(config, 'validation'), config.model, config.batch_size, config.seed)
+  held_out_batches = [held_out.batch(n) for n in range(config.eval_batches)]
+
+  model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
+  rate = learning_rate(config.optimizer, config.total_steps)
+  init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
+  state = new_state(nn.meta.unbox(jax.jit(model.init)(init_key)), tx)
+  with Checkpoints(model_dir, config.keep) as checkpoints, Logs(model_dir) as logs:
+    state = checkpoints.restore(state) or state
+    first = int(state.step)
+    progress = tqdm(total=config.total_steps, initial=first, unit='step', desc=model_dir.name)
+    losses, last = [], time.monotonic()
+    for step, batch in zip(range(first + 1, config.total_steps + 1), loader.from_step(first), strict=False):
+      state, metrics = train_step(state, batch, train_key, model=model, tx=tx, ema_decay=config.ema_decay)
+      losses.append(metrics['loss'])  # left on the device: reading it each step would make the host wait
+      progress.update()
+      if step % config.log_every == 0:
+        loss = float(np.mean(jax.device_get(losses)))
+        speed, losses, last = len(losses) / (time.monotonic() - last), [], time.monotonic()
+        scalars = {'loss': loss, 'grad_norm': metrics['grad_norm'], 'learning_rate': rate(step), 'steps_per_second': speed}
+        logs.scalars(step, {f'train/{name}': value for name, value in scalars.items()})
+        progress.set_postfix(loss=f'{loss:.4f}', steps_s=f'{speed:.2f}')
+      if step % config.eval_every == 0 or step == config.total_steps:
+        keys = jax.random.split(eval_key, len(held_out_batches))
+        evals = [eval_step(state.ema, b, key, model=model) for b, key in zip(held_out_batches, keys, strict=True)]
+        logs.scalars(step, {f'eval/{name}': np.mean([e[name] for e in evals]) for name in evals[0]})
+      if step % config.save_every == 0 or step == config.total_steps:
+        checkpoints.save(state)
+    progress.close()
+  return state
+
+
+def _claim(model_dir: Path, config: TrainConfig) -> None:
+  """Makes the run's folder and writes its configuration; an earlier run of another model is left alone."""
+  text, file = to_json(config.model), model_dir / 'config.json'
+  try:
+    model_dir.mkdir(parents=True, exist_ok=True)
+    if file.exists() and file.read_text() != text:
+      raise InputError(f'{model_dir}: holds a run of another model (config.json differs); give another MODEL_DIR or remove it')
+    file.write_text(text)
+    (model_dir / 'train_config.json').write_text(to_json(config))
+  except OSError as e:
+    raise InputError(f'{model_dir}: {e.strerror}; give a MODEL_DIR that can be written') from None
+
+
+def _songs(config: TrainConfig, split: str) -> list[Song]:
+  return [song for corpus in config.corpora for song in read_corpus(corpus, split)]
