@@ -1,10 +1,12 @@
 """Notes -> rows of event tokens (MT3, ISMIR 2022, section 3.1; spec of the segments in `encode_segments`).
 
-The events of a piece are sorted once, in `song_events`; any windows of it are then encoded together by array operations, no loop over
-events: consecutive segments for synthesis and evaluation, windows at random starts for training.
+The events of a piece are written once, in `song_events`, as one long row.  A window is a slice of it: only shifts count from elsewhere, and
+only the first event and the first program may need other tokens.  So consecutive segments for synthesis and windows at random starts for
+training are one code, without a loop over events.
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,77 +23,89 @@ TooLong = Literal['thin', 'drop', 'error']
 
 @dataclass(frozen=True)
 class SongEvents:
-  """A piece's events in order of time, and its sounding notes; read-only, shared by all encodings of the piece.
-
-  `*_token` are ids, 0 where an event has no such token.  E events, P pitched notes.
+  """A piece's events in order of time; read-only, shared by all encodings of the piece.  E events, P pitched notes.
 
   Attributes:
     notes: what was encoded.
-    config: how.
+    codec: how.
     step: [E] grid step of each event.
-    program_token, velocity_token, pitch_token: [E].
-    new_step, new_velocity, new_program: [E] bool, whether the value differs from that of the last event which has one.
-    last_program: [E] index of the last event before this one with a program token, -1 without.
-    tied_on, tied_off: [P] steps of pitched notes, sorted by (program, pitch).
-    tied_program_token, tied_pitch_token: [P].
+    stream: [L] int32, the tokens of all events as one endless row from step 0.
+    is_shift: [L] int32, 1 at the shifts of `stream`, which are not split.
+    position: [E + 1] where each event begins in `stream`; the last entry is L.
+    tokens: [E, 4] int32, each event's shift, program (PAD without), velocity and pitch, written or not.
+    written: [E, 4] bool.
+    next_program: [E + 1] the first event from this one on that has a program, E without.
+    tied_on, tied_off: [P] steps of the pitched notes, in order of `tied_on`.
+    tied_key: [P] program token * 2^16 + pitch token.
+    longest: steps of the longest pitched note.
   """
 
   notes: Notes
-  config: NotesConfig
+  codec: Codec
   step: np.ndarray
-  program_token: np.ndarray
-  velocity_token: np.ndarray
-  pitch_token: np.ndarray
-  new_step: np.ndarray
-  new_velocity: np.ndarray
-  new_program: np.ndarray
-  last_program: np.ndarray
+  stream: np.ndarray
+  is_shift: np.ndarray
+  position: np.ndarray
+  tokens: np.ndarray
+  written: np.ndarray
+  next_program: np.ndarray
   tied_on: np.ndarray
   tied_off: np.ndarray
-  tied_program_token: np.ndarray
-  tied_pitch_token: np.ndarray
+  tied_key: np.ndarray
+  longest: int
 
 
 def song_events(notes: Notes, config: NotesConfig) -> SongEvents:
-  """Sorts a piece's events.  A pitched note of no length gets one step, or its off would come before its on."""
+  """Writes a piece's events.  A pitched note of no length gets one step, or its off would come before its on."""
   codec = Codec(config)
   program = np.where(notes.is_drum, 0, map_programs(notes.program, config.programs))
-  order = np.lexsort((notes.pitch, program, notes.is_drum))
-  sorted_notes, program = notes.select(order), program[order]
-  drum = sorted_notes.is_drum
-  pitched = np.flatnonzero(~drum)
-  onset, offset = sorted_notes.onset, sorted_notes.offset
+  key = (notes.is_drum * 2**14 + program * 2**7 + notes.pitch).astype(np.uint16)
+  by_key = np.argsort(key, kind='stable')
+  onset, offset, drum, pitch = notes.onset[by_key], notes.offset[by_key], notes.is_drum[by_key], notes.pitch[by_key]
   offset = np.where(offset > onset, offset, onset + 1 / config.steps_per_second)
+  loudness = np.maximum(velocity_to_bin(np.arange(128), config.velocity_bins), 1)[notes.velocity[by_key]]
+  program_token = np.where(drum | (config.programs == 'flat'), PAD, codec.program + program[by_key])
+  pitch_token = np.where(drum, codec.drum, codec.pitch) + pitch
 
+  pitched = np.flatnonzero(~drum)
   time = np.concatenate([offset[pitched], onset])
-  off = np.arange(len(time)) < len(pitched)
-  note = np.concatenate([pitched, np.arange(len(drum))])
   by_time = np.argsort(time, kind='stable')
-  time, off, note = time[by_time], off[by_time], note[by_time]
+  note = np.concatenate([pitched, np.arange(len(drum))])[by_time]
+  steps = time_to_step(time, config)
+  step = steps[by_time]
+  tokens = np.empty((len(step), 4), np.int32)
+  tokens[:, 0] = codec.shift + step
+  tokens[:, 1] = program_token[note]
+  tokens[:, 2] = codec.velocity + np.where(by_time < len(pitched), 0, loudness[note])
+  tokens[:, 3] = pitch_token[note]
 
-  written_program = np.zeros(len(drum), np.int32) if config.programs == 'flat' else np.where(drum, PAD, codec.program + program)
-  pitch_token = np.where(drum, codec.drum, codec.pitch) + sorted_notes.pitch
-  loudness = np.maximum(velocity_to_bin(sorted_notes.velocity, config.velocity_bins), 1)
-  program_token = written_program[note]
-  velocity_token = codec.velocity + np.where(off, 0, loudness[note])
-  step = time_to_step(time, config)
-  has_program = np.where(program_token != PAD, np.arange(len(note)), -1)
-  last_program = np.concatenate([[-1], np.maximum.accumulate(has_program)[:-1]]) if len(note) else has_program
+  written = np.ones(tokens.shape, bool)
+  written[1:, 0] = step[1:] != step[:-1]
+  written[1:, 2] = tokens[1:, 2] != tokens[:-1, 2]
+  has_program = np.flatnonzero(tokens[:, 1] != PAD)
+  written[:, 1] = False
+  written[has_program, 1] = _changes(tokens[has_program, 1])
+  next_program = np.full(len(step) + 1, len(step))
+  next_program[has_program] = has_program
+  next_program = np.minimum.accumulate(next_program[::-1])[::-1]
+
+  tied_on, tied_off = steps[len(pitched) :][pitched], steps[: len(pitched)]
+  by_on = np.argsort(tied_on, kind='stable')
+  at = np.flatnonzero(written)  # 4 * event + column of each token of the stream
   return SongEvents(
     notes=notes,
-    config=config,
+    codec=codec,
     step=step,
-    program_token=program_token,
-    velocity_token=velocity_token,
-    pitch_token=pitch_token[note],
-    new_step=_changes(step),
-    new_velocity=_changes(velocity_token),
-    new_program=(last_program < 0) | (program_token[last_program] != program_token),
-    last_program=last_program,
-    tied_on=time_to_step(onset[pitched], config),
-    tied_off=time_to_step(offset[pitched], config),
-    tied_program_token=written_program[pitched],
-    tied_pitch_token=pitch_token[pitched],
+    stream=tokens.ravel()[at],
+    is_shift=(at % 4 == 0).astype(np.int32),
+    position=np.concatenate([[0], np.flatnonzero(at % 4 == 3) + 1]),
+    tokens=tokens,
+    written=written,
+    next_program=next_program,
+    tied_on=tied_on[by_on],
+    tied_off=tied_off[by_on],
+    tied_key=(program_token[pitched].astype(np.int64) * 2**16 + pitch_token[pitched])[by_on],
+    longest=int((tied_off - tied_on).max(initial=0)),
   )
 
 
@@ -128,16 +142,18 @@ def encode_segments(
   Warns:
     InputWarning: notes were left out.
   """
-  start, end = _window_steps(events.config, start_frames, frames, mel)
-  rows, counts = _encode(events, start, end, length)
-  for row in np.flatnonzero(counts > length):
-    where = f'the window at frame {np.asarray(start_frames).ravel()[row]} has {counts[row]} tokens, room is for {length}'
-    if too_long == 'error':
-      raise InputError(f'notes: {where}; give a longer row, a shorter window, or let notes be left out')
-    rows[row] = PAD
-    if too_long == 'thin':
-      rows[row], lost, total = _thin(events, start[row : row + 1], end[row : row + 1], length)
+  start, end = _window_steps(events.codec.config, start_frames, frames, mel)
+  rows = np.full((len(start), length), PAD, np.int32)
+  for i, row in enumerate(_encode(events, start, end)):
+    if len(row) > length:
+      where = f'the window at frame {np.ravel(start_frames)[i]} has {len(row)} tokens, room is for {length}'
+      if too_long == 'drop':
+        continue
+      if too_long == 'error':
+        raise InputError(f'notes: {where}; give a longer row, a shorter window, or let notes be left out')
+      row, lost, total = _thin(events, start[i : i + 1], end[i : i + 1], length)
       warnings.warn(f'notes: {where}: {lost} of {total} notes, the quietest and shortest, are left out', InputWarning, stacklevel=2)
+    rows[i, : len(row)] = row
   return rows
 
 
@@ -145,7 +161,8 @@ def count_tokens(
   events: SongEvents, start_frames: np.ndarray, frames: int | np.ndarray = 256, *, mel: MelConfig | None = None
 ) -> np.ndarray:
   """Tokens each window would take, EOS included, int [S]."""
-  return _encode(events, *_window_steps(events.config, start_frames, frames, mel), 0)[1]
+  windows = _window_steps(events.codec.config, start_frames, frames, mel)
+  return np.array([len(row) for row in _encode(events, *windows)], np.int64)
 
 
 def encode_song(
@@ -180,99 +197,87 @@ def _changes(values):
   return np.concatenate([[True], values[1:] != values[:-1]]) if len(values) else np.zeros(0, bool)
 
 
-def _runs(starts, counts):
-  """The integers start, start + 1, ... of each run, joined, and the run each belongs to."""
-  run = np.repeat(np.arange(len(counts)), counts)
-  first = np.cumsum(counts) - counts
-  return np.arange(len(run)) - first[run] + starts[run], run
+def _encode(events: SongEvents, start: np.ndarray, end: np.ndarray) -> Iterator[np.ndarray]:
+  """The tokens of each window of steps [start, end), without padding."""
+  first_tied = np.searchsorted(events.tied_on, start - events.longest)
+  end_tied = np.searchsorted(events.tied_on, start)
+  first = np.searchsorted(events.step, start)
+  last = np.searchsorted(events.step, end)
+  for window in zip(*(bounds.tolist() for bounds in (start, end, first, last, first_tied, end_tied)), strict=True):
+    yield _row(events, *window)
 
 
-def _encode(events, start, end, length):
-  """Rows [S, length] for windows of steps [start, end), and the tokens each needs [S]; rows needing more are garbage."""
-  codec = Codec(events.config)
-  tied, tied_row, last_tied_program = _tie_section(events, start)
-  tie_new_program = events.tied_program_token[tied] != PAD
-  same_row = tied_row[1:] == tied_row[:-1]
-  tie_new_program[1:] &= ~(same_row & (events.tied_program_token[tied[1:]] == events.tied_program_token[tied[:-1]]))
+def _row(events, start, end, first, last, first_tied, end_tied):
+  codec = events.codec
+  parts, program = [], PAD
+  if codec.config.ties:
+    tied, program = _tie_section(events, start, first_tied, end_tied)
+    parts += [tied, (codec.tie,)]
+  if first < last:
+    shifts_fit = end - start <= codec.config.max_shift_steps + 1
 
-  low = np.searchsorted(events.step, start)
-  event, row = _runs(low, np.maximum(np.searchsorted(events.step, end) - low, 0))
-  first = event == low[row]
-  shift = np.where(events.new_step[event] | first, events.step[event] - start[row], 0)
-  shifts = -(-shift // events.config.max_shift_steps)
-  new_velocity = events.new_velocity[event] | first
-  program = events.program_token[event]
-  inside = events.last_program[event] >= low[row]
-  new_program = (program != PAD) & np.where(inside, events.new_program[event], program != last_tied_program[row])
+    def take(low, high):
+      tokens = events.stream[low:high] - start * events.is_shift[low:high]
+      return tokens if shifts_fit else _split_shifts(tokens, events.is_shift[low:high], codec)
 
-  # Each piece of a row is (row, number of tokens); tokens of ties, then the tie token, then events, then EOS.
-  tie_size = 1 + tie_new_program
-  event_size = shifts + new_program + new_velocity + 1
-  ties = np.bincount(tied_row, tie_size, len(start)).astype(np.int64) + events.config.ties
-  counts = ties + np.bincount(row, event_size, len(start)).astype(np.int64) + 1
-  rows = np.full((len(start), max(length, 1)), PAD, np.int32)
-  kept = counts <= length
-
-  def write(mask, rows_of, position, values):
-    mask = mask & kept[rows_of]
-    rows[rows_of[mask], position[mask]] = values[mask]
-
-  tie_end = _ends(tie_size, tied_row)
-  write(tie_new_program, tied_row, tie_end - 2, events.tied_program_token[tied])
-  write(np.ones(len(tied), bool), tied_row, tie_end - 1, events.tied_pitch_token[tied])
-  every = np.arange(len(start))
-  if events.config.ties:
-    write(np.ones(len(start), bool), every, ties - 1, np.full(len(start), codec.tie))
-  event_end = _ends(event_size, row) + ties[row]
-  write(np.ones(len(event), bool), row, event_end - 1, events.pitch_token[event])
-  write(new_velocity, row, event_end - 2, events.velocity_token[event])
-  write(new_program, row, event_end - 2 - new_velocity, program)
-  shift_position = event_end - event_size
-  for n in range(int(shifts.max(initial=0))):  # one turn unless a window is longer than the longest shift
-    part = np.clip(shift - n * events.config.max_shift_steps, 0, events.config.max_shift_steps)
-    write(n < shifts, row, shift_position + n, codec.shift + part)
-  write(np.ones(len(start), bool), every, counts - 1, np.full(len(start), EOS))
-  return rows, counts
+    shift, own_program, velocity, pitch = events.tokens[first].tolist()
+    rest = events.position[first + 1]
+    if shift > codec.shift + start:
+      parts.append(_one_shift(shift - start, codec))
+    parts.append((own_program, velocity, pitch) if own_program not in (PAD, program) else (velocity, pitch))
+    speaker = events.next_program[first]
+    if first < speaker < last:  # its program may stand where the stream has none, or the other way round
+      at = events.position[speaker] + events.written[speaker, 0]
+      parts.append(take(rest, at))
+      if events.tokens[speaker, 1] != program:
+        parts.append(events.tokens[speaker, 1:2])
+      rest = at + events.written[speaker, 1]
+    parts.append(take(rest, events.position[last]))
+  parts.append((EOS,))
+  return np.concatenate(parts, dtype=np.int32)
 
 
-def _ends(sizes, row):
-  """Where each piece ends within its row, pieces of a row standing together."""
-  total = np.cumsum(sizes)
-  before = np.concatenate([[0], total])[np.searchsorted(row, row)]
-  return total - before
+def _one_shift(token, codec):
+  return _split_shifts(np.array([token]), np.ones(1, int), codec)
 
 
-def _tie_section(events, start):
-  """Indices of the notes each window names in its tie section, their windows, and each window's last program token there (0: none)."""
-  last_program = np.zeros(len(start), np.int32)
-  if not events.config.ties or not len(start):
-    return np.zeros(0, np.int64), np.zeros(0, np.int64), last_program
-  order = np.argsort(start, kind='stable')
-  low = np.searchsorted(start[order], events.tied_on, 'right')  # a note ties into windows that start after its on ...
-  count = np.maximum(np.searchsorted(start[order], events.tied_off, 'right') - low, 0)  # ... and not after its off
-  position, note = _runs(low, count)
-  row = order[position]
-  by_row = np.argsort(row, kind='stable')  # notes stay in order of program and pitch
-  note, row = note[by_row], row[by_row]
-  key = events.tied_program_token[note].astype(np.int64) * 2**16 + events.tied_pitch_token[note]
-  unique = _changes(row) | _changes(key)
-  note, row = note[unique], row[unique]
-  last_program[row] = events.tied_program_token[note]  # the last assignment to a row stays
-  return note, row, last_program
+def _split_shifts(tokens, is_shift, codec):
+  """Tokens with each shift over the longest as several: the longest ones, then the rest."""
+  longest = codec.config.max_shift_steps
+  pieces = np.where(is_shift, np.maximum(-(-(tokens - codec.shift) // longest), 1), 1)
+  tokens = np.repeat(tokens, pieces)
+  final = np.cumsum(pieces) - 1
+  inner = np.ones(len(tokens), bool)
+  inner[final] = False
+  tokens[final] -= (pieces - 1) * longest
+  tokens[inner] = codec.shift + longest
+  return tokens
+
+
+def _tie_section(events, start, low, high):
+  """Programs and pitches of what sounds when a window starts, and the last program (PAD without)."""
+  keys = np.sort(events.tied_key[low:high][events.tied_off[low:high] >= start])
+  if not len(keys):
+    return keys, PAD
+  keys = keys[_changes(keys)]
+  tokens = np.stack([keys >> 16, keys & 0xFFFF], axis=1)
+  written = np.ones(tokens.shape, bool)
+  written[:, 0] = _changes(tokens[:, 0]) & (tokens[:, 0] != PAD)
+  return tokens[written], int(tokens[-1, 0])
 
 
 def _thin(events, start, end, length):
   """One row without the notes that do not fit, how many those are, and of how many."""
-  notes = events.notes
-  on, off = time_to_step(notes.onset, events.config), time_to_step(notes.offset, events.config)
+  notes, config = events.notes, events.codec.config
+  on, off = time_to_step(notes.onset, config), time_to_step(notes.offset, config)
   heard = notes.select((on < end) & ((on >= start) | (~notes.is_drum & (off >= start))))
   heard = heard.select(np.lexsort((-(heard.offset - heard.onset), -heard.velocity)))
   fits, too_many, best = -1, len(heard), None
   while too_many - fits > 1:
     kept = (fits + too_many) // 2
-    rows, counts = _encode(song_events(heard.select(np.arange(kept)), events.config), start, end, length)
-    if counts[0] <= length:
-      fits, best = kept, rows[0]
+    row = next(_encode(song_events(heard.select(np.arange(kept)), config), start, end))
+    if len(row) <= length:
+      fits, best = kept, row
     else:
       too_many = kept
   if best is None:
