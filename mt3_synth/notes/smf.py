@@ -183,9 +183,7 @@ def tick_seconds(tempos: list[tuple[int, int]], division: int, source: str):
     starts, times, scales = [0], [0.0], [60.0 / (120.0 * division)]
     for tick, tempo in sorted(tempos, key=lambda each: each[0]):
       scale = 60.0 / ((6e7 / tempo) * division) if tempo else scales[-1]
-      if tick == starts[-1]:
-        scales[-1] = scale
-      elif scale != scales[-1]:
+      if scale != scales[-1]:
         times.append(times[-1] + scales[-1] * (tick - starts[-1]))
         starts.append(tick)
         scales.append(scale)
