@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import mido
 
@@ -39,7 +40,7 @@ class Song:
   """A MIDI file cut into parts."""
 
   ticks_per_beat: int
-  conductor: tuple[tuple[int, mido.MetaMessage], ...]  # tempo, time and key signatures: (tick, message)
+  conductor: tuple[tuple[int, Any], ...]  # tempo, time and key signatures: (tick, message)
   parts: tuple[Part, ...]  # in order of (channel, first note)
   last_tick: int  # where the last event of any track stands
 
