@@ -8,7 +8,7 @@ from mt3_synth.errors import InputError
 from mt3_synth.instruments import PROGRAMS, drum_group
 from mt3_synth.notes import Notes
 
-NOTES = Notes.from_rows([(0, 1, 60, 100, 0), (0.5, 2, 64, 127, 40), (0.5, 1, 36, 80, 0, True), (1, 1.1, 42, 80, 0, True)])
+NOTES = Notes.from_rows([(0, 1, 60, 100, 0), (0.5, 2, 64, 127, 40), (0.5, 1, 36, 80, 0, True), (1, 1.1, 42, 80, 9, True)])
 MEL = np.linspace(-11, 4, 100 * 128).reshape(100, 128)  # 2 s
 
 

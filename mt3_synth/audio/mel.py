@@ -105,8 +105,8 @@ def window(config: MelConfig = _DEFAULT) -> np.ndarray:
 def mel_basis(config: MelConfig = _DEFAULT) -> np.ndarray:
   """Weights from FFT magnitudes to mel bands, float32 [fft / 2 + 1, D], read-only.
 
-  Triangles whose sides are straight on the HTK mel scale, 1127 ln(1 + f / 700 Hz), with peaks of height 1; the constant (0 Hz) bin has no
-  weight.  Equal to `tf.signal.linear_to_mel_weight_matrix`.
+  Triangles whose sides are straight on the HTK mel scale, 1127 ln(1 + f / 700 Hz), with peaks of height 1.  The constant (0 Hz) has no
+  weight.  Equal to `tf.signal.linear_to_mel_weight_matrix` up to its float32 rounding.
 
   Raises:
     InputError: the configuration can't be met (window longer than the FFT, bands outside [0, sample_rate / 2]).
@@ -121,7 +121,6 @@ def mel_basis(config: MelConfig = _DEFAULT) -> np.ndarray:
   edges = np.linspace(_hz_to_mel(config.low_hz), _hz_to_mel(config.high_hz), config.bands + 2)
   lower, centre, upper = edges[:-2], edges[1:-1], edges[2:]
   basis = np.maximum(0, np.minimum((mels - lower) / (centre - lower), (upper - mels) / (upper - centre)))
-  basis[0] = 0
   return _frozen(basis)
 
 

@@ -25,6 +25,7 @@ def test_int16_survives_the_file(tmp_path, suffix):
 
 def test_full_scale_is_32768_and_the_rest_is_clipped():
   assert to_int16(np.array([-2, -1, 0, 0.5, 1])).tolist() == [-32768, -32768, 0, 16384, 32767]
+  assert to_int16(np.array([-1.6, -0.4, 1.4, 1.6]) / 32768).tolist() == [-2, 0, 1, 2]
 
 
 def test_stereo_is_averaged_and_resampled(tmp_path):

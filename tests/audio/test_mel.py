@@ -61,8 +61,8 @@ def test_the_energy_of_a_sine_lies_in_the_band_around_it():
   assert_array_equal(np.argmax(mel[:-1], axis=1), 59)
 
 
-def test_a_constant_is_silent_because_bin_zero_has_no_weight():
-  assert mel_basis()[0].sum() == 0
+def test_silence_is_the_floor_and_a_constant_has_no_weight():
+  assert mel_basis()[0].sum() == mel_basis(MelConfig(low_hz=60))[0].sum() == 0
   assert_array_equal(np.flatnonzero(window() == 0), [0])  # periodic: only the first sample
   assert_array_equal(log_mel(np.zeros(640)), np.full((2, 128), np.float32(SILENCE)))
 
