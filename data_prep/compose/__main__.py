@@ -7,13 +7,12 @@ from pathlib import Path
 from data_prep.compose.draw import Draw
 from data_prep.compose.ensembles import ENSEMBLES
 from data_prep.compose.etude import compose_etude
-from data_prep.compose.piece import compose_piece
+from data_prep.compose.piece import compose_within
 from data_prep.compose.score import Score
 from mt3_synth.errors import InputError
 
 STYLES = ('mixed', 'music', 'etude')
 _THEMES = 6  # every sixth piece of music is on a theme
-_TRIES = 20
 
 
 def compose_series(number: int, seed: int, style: str, seconds: tuple[float, float]) -> tuple[str, Score]:
@@ -32,12 +31,7 @@ def compose_series(number: int, seed: int, style: str, seconds: tuple[float, flo
   index = number // 2 if style == 'mixed' else number
   rounds, place = divmod(index, len(ENSEMBLES))
   ensemble = draw.child(('ensembles', rounds)).shuffled(ENSEMBLES)[place].name
-  score = None
-  for attempt in range(_TRIES):  # a theme repeated, or a slow end, can miss the length
-    score = compose_piece(draw.child(('piece', index, attempt)), seconds, ensemble, 'any' if index % _THEMES == 5 else '')
-    if seconds[0] <= score.seconds <= seconds[1]:
-      break
-  assert score
+  score = compose_within(draw.child(('piece', index)), seconds, ensemble, 'any' if index % _THEMES == 5 else '')
   return f'{ensemble.replace(" ", "_")}_{number:04d}', score
 
 

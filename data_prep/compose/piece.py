@@ -16,6 +16,7 @@ from data_prep.compose.score import Score, Voice
 from data_prep.compose.themes import THEMES, Theme
 
 _PEDALLED = (0, 1, 2, 4, 5, 11, 46)
+_TRIES = 20
 
 
 def compose_piece(draw: Draw, seconds: tuple[float, float] = (40, 120), ensemble: str = '', theme: str = '') -> Score:
@@ -70,6 +71,16 @@ def _on_theme(draw, tune: Theme, tempo, wanted):
     line = tune.line(shift)
     lines[passage.name] = varied(draw.child(k), line, passage, 30, 100) if k and draw.chance(0.5) else line
   return passages, lines
+
+
+def compose_within(draw: Draw, seconds: tuple[float, float], ensemble: str = '', theme: str = '') -> Score:
+  """`compose_piece`, drawn again until the length is right: a theme repeated, or a slow end, can miss it."""
+  score = compose_piece(draw.child(0), seconds, ensemble, theme)
+  for attempt in range(1, _TRIES):
+    if seconds[0] <= score.seconds <= seconds[1]:
+      break
+    score = compose_piece(draw.child(attempt), seconds, ensemble, theme)
+  return score
 
 
 class _Stage:
