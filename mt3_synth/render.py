@@ -8,6 +8,7 @@ stopped.  The same files and options give the same bytes, whatever the number of
 """
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import shutil
@@ -69,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     max_minutes=args.max_minutes,
   )
   todo = [job for job in jobs if not _is_done(job, settings, args.out)]
+  _claim(args.out)
   seconds, skipped = _render(todo, args.soundfont, settings, args.out, args.jobs)
 
   rendered = len(todo) - len(skipped)
@@ -95,6 +97,9 @@ def _render(todo, soundfont, settings, out, workers):
         bar.update()
   finally:
     shutil.rmtree(out / PARTIAL, ignore_errors=True)
+    for folder in (*(out / split for split in SPLITS), out):
+      with contextlib.suppress(OSError):  # only what is empty goes
+        folder.rmdir()
   return seconds, sorted(skipped)
 
 
@@ -133,6 +138,13 @@ def _is_done(job, settings, out):
     if split != job.split and (out / split / job.track).exists():
       raise InputError(f'{out / split / job.track}: now it would be in {job.split}; choose another --out, or the old --seed and split')
   return is_finished(out / job.split / job.track, job, settings)
+
+
+def _claim(out):
+  try:
+    (out / PARTIAL).mkdir(parents=True, exist_ok=True)
+  except OSError as e:
+    raise InputError(f'{out}: cannot be written ({e.strerror or e}); choose another --out') from None
 
 
 def _check(args):

@@ -1,9 +1,11 @@
 """Audio files: read as 16 kHz mono, written whole or not at all."""
 
+import contextlib
 import os
 import pathlib
 import re
 import warnings
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import soundfile
@@ -75,17 +77,38 @@ def write_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = S
   Raises:
     InputError: the suffix is another, the folder can't be written to, or audio is not [S] finite samples.
   """
+  with audio_writer(path, sample_rate) as write:
+    write(audio)
+
+
+@contextlib.contextmanager
+def audio_writer(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> Iterator[Callable[[np.ndarray], None]]:
+  """`write_audio` for sound that comes in parts: gives a function to call with each part [S].
+
+  The path is tried at once, before any sound has to be made.
+  """
   path = pathlib.Path(path)
-  audio = np.asarray(audio)
   if path.suffix.lower() not in _FORMATS:
     raise InputError(f'{path}: cannot write {path.suffix or "a file without suffix"!r}; name it .wav or .flac')
-  if audio.ndim != 1:
-    raise InputError(f'{path}: audio has shape {list(audio.shape)}; expected mono samples [S]')
-  if audio.dtype != np.int16:
-    audio = to_int16(_checked(path, audio))
   part = path.with_name(f'.{path.name}.{os.getpid()}.part')
+  loudest = loud = written = 0
+
+  def write(audio: np.ndarray) -> None:
+    nonlocal loudest, loud, written
+    audio = np.asarray(audio)
+    if audio.dtype != np.int16:
+      _check(path, audio)
+      loud += int(np.sum(np.abs(audio) > 1))
+      loudest = max(loudest, float(np.abs(audio).max(initial=0)))
+      audio = to_int16(audio)
+    if audio.ndim != 1:
+      raise InputError(f'{path}: audio has shape {list(audio.shape)}; expected mono samples [S]')
+    file.write(audio)
+    written += len(audio)
+
   try:
-    soundfile.write(part, audio, sample_rate, subtype='PCM_16', format=_FORMATS[path.suffix.lower()])
+    with soundfile.SoundFile(part, 'w', sample_rate, 1, 'PCM_16', format=_FORMATS[path.suffix.lower()]) as file:
+      yield write
     os.replace(part, path)
   except (OSError, soundfile.LibsndfileError) as e:
     reason = getattr(e, 'strerror', None) or getattr(e, 'error_string', e)
@@ -94,23 +117,21 @@ def write_audio(path: str | os.PathLike, audio: np.ndarray, sample_rate: int = S
     raise InputError(f'{path}: cannot be written ({reason}); choose a path in a folder that can be written to') from None
   finally:
     part.unlink(missing_ok=True)
+  if loud:
+    warnings.warn(
+      f'{path}: {loud} of {written} samples exceed full scale, by up to {20 * np.log10(loudest):.1f} dB: clipped; '
+      'scale the audio down first',
+      InputWarning,
+      stacklevel=2,
+    )
 
 
-def _checked(path, audio):
+def _check(path, audio):
   if not np.issubdtype(audio.dtype, np.floating):
     raise InputError(f'{path}: audio is {audio.dtype}; expected floats in [-1, 1] or int16')
   bad = np.sum(~np.isfinite(audio))
   if bad:
     raise InputError(f'{path}: {bad} of {len(audio)} samples are NaN or infinite; nothing was written')
-  loud = np.abs(audio) > 1
-  if loud.any():
-    decibels = 20 * np.log10(np.abs(audio).max())
-    warnings.warn(
-      f'{path}: {loud.sum()} of {len(audio)} samples exceed full scale, by up to {decibels:.1f} dB: clipped; scale the audio down first',
-      InputWarning,
-      stacklevel=3,
-    )
-  return audio
 
 
 def _whole(frames, about):

@@ -4,6 +4,7 @@ Every inverter is called the same way, whatever is behind it: `inverter(mel) -> 
 training and is the reference the others are measured against.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,13 @@ class Inverter(Protocol):
 
     Raises:
       InputError: the shape or the values are not those of a log-mel spectrogram.
+    """
+    ...
+
+  def stream(self, mels: Iterable) -> Iterator[np.ndarray]:
+    """The sound of parts [B, T_i, D] that follow one another, in parts of its own; memory does not grow with the piece.
+
+    Joined, the parts are what the call gives for the joined input.
     """
     ...
 

@@ -8,6 +8,7 @@ Fast Griffin-Lim (Perraudin, Balazs, Sondergaard 2013: momentum on the consisten
 """
 
 import functools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import jax
@@ -47,20 +48,27 @@ class GriffinLim:
 
   def __call__(self, mel) -> np.ndarray:
     """Inverts [B, T, D] log-mel to float32 [B, T hop]; see `Inverter`."""
-    mel = check_mel(mel, self.mel.bands)
-    rows, frames, _ = mel.shape
-    hop = self.mel.hop
-    audio = np.zeros((rows, frames * hop), np.float32)
-    for start in range(0, max(frames - OVERLAP, 1), CHUNK - OVERLAP):
-      chunk = mel[:, start : start + CHUNK]
-      valid = chunk.shape[1]
-      chunk = np.pad(chunk, [(0, 0), (0, _padded(valid) - valid), (0, 0)], constant_values=np.log(self.mel.floor))
-      known = np.zeros((rows, OVERLAP * hop), np.float32)
-      if start:
-        known = audio[:, start * hop : (start + OVERLAP) * hop]
-      sound = _invert(chunk, valid, known, start > 0, self)
-      audio[:, start * hop : (start + valid) * hop] = np.asarray(sound)[:, : valid * hop]
-    return audio
+    return np.concatenate(list(self.stream([mel])), axis=1)
+
+  def stream(self, mels: Iterable) -> Iterator[np.ndarray]:
+    """Inverts parts [B, T_i, D] that follow one another, each chunk as soon as it is whole; see `Inverter`."""
+    waiting, known = None, None
+    for mel in mels:
+      mel = check_mel(mel, self.mel.bands)
+      waiting = mel if waiting is None else np.concatenate([waiting, mel], axis=1)
+      while waiting.shape[1] > CHUNK:
+        sound = self._chunk(waiting[:, :CHUNK], known)
+        known = sound[:, -OVERLAP * self.mel.hop :]
+        waiting = waiting[:, CHUNK - OVERLAP :]
+        yield sound[:, : -OVERLAP * self.mel.hop]
+    if waiting is not None:
+      yield self._chunk(waiting, known)
+
+  def _chunk(self, mel, known):
+    rows, valid, _ = mel.shape
+    mel = np.pad(mel, [(0, 0), (0, _padded(valid) - valid), (0, 0)], constant_values=np.log(self.mel.floor))
+    begins = np.zeros((rows, OVERLAP * self.mel.hop), np.float32) if known is None else known
+    return np.asarray(_invert(mel, valid, begins, known is not None, self))[:, : valid * self.mel.hop]
 
 
 def _padded(frames: int) -> int:

@@ -1,7 +1,8 @@
 """Notes told to the frames where they sound: an attention whose weights are known from the score.
 
 The condition of frame t is h_t = sum over notes m and basis functions k of phi_k(t - onset_m, t - offset_m) V_k e_m.  The network
-need not learn which frame a note token means, only what the note sounds like.
+need not learn which frame a note token means, only what the note sounds like.  Beside this linear sum, which layers above turn into sound, the
+encoder adds the notes' magnitudes up, since that is what sounds do.
 """
 
 from typing import NamedTuple
@@ -20,6 +21,7 @@ ATTACKS = (-1.0, 0.0, 1.0, 2.0, 4.0)  # centres of onset pulses, frames
 DECAYS = (3.0, 8.0, 20.0, 50.0, 150.0)  # time constants while the note is held, frames
 HITS = (3.0, 8.0, 20.0, 50.0)  # of sounds that ring whether held or not
 RELEASES = (2.0, 6.0, 20.0, 60.0)  # after the release
+QUIET = 6.0  # amplitudes start at e^-6, in the middle of a log-mel's range
 BASIS = 1 + len(ATTACKS) + len(DECAYS) + len(HITS) + len(RELEASES)
 
 
@@ -71,7 +73,12 @@ class AlignedNoteEncoder(nn.Module):
     e = e + Dense(features, ('embed', 'embed'), c.dtype, name='velocity')(loudness)
     e = nn.gelu(Dense(2 * features, ('embed', 'mlp'), c.dtype, name='hidden')(e))
     e = Dense(features, ('mlp', 'embed'), c.dtype, name='note')(e)
-    heard = jnp.einsum('btmk,bmf->btkf', basis(notes, c.target_frames).astype(c.dtype), e)
-    heard = heard.reshape(*heard.shape[:2], -1)
-    h = Dense(c.emb_dim, ('embed', 'embed'), c.dtype, name='frame')(heard)
+    phi = basis(notes, c.target_frames).astype(c.dtype)
+    heard = jnp.einsum('btmk,bmf->btkf', phi, e)
+    h = Dense(c.emb_dim, ('embed', 'embed'), c.dtype, name='frame')(heard.reshape(*heard.shape[:2], -1))
+    # Magnitudes of notes add up and a mel is their logarithm: a first guess of the spectrum, as a sum of each note's decaying bands.
+    bands = jnp.exp(Dense(BASIS * c.mel_bands, ('embed', 'mlp'), 'float32', name='amplitude')(e) - QUIET)
+    spectrum = jnp.einsum('btmk,bmkd->btd', phi.astype(jnp.float32), bands.reshape(*e.shape[:2], BASIS, c.mel_bands))
+    level = jnp.log(spectrum + 1e-5) / QUIET + 1
+    h = h + Dense(c.emb_dim, ('vocab', 'embed'), c.dtype, name='spectrum')(level)
     return nn.Dropout(c.dropout, DROPOUT_BROADCAST)(h, deterministic)

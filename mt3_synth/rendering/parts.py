@@ -1,5 +1,6 @@
 """A MIDI file as parts: one an instrument, each a MIDI file of its own that sounds as it did in the whole."""
 
+import bisect
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,10 @@ class Song:
         start, seconds, tempo = marks[-1]
         marks.append((tick, seconds + mido.tick2second(tick - start, self.ticks_per_beat, tempo), message.tempo))
 
+    ticks = [tick for tick, _, _ in marks]
+
     def clock(tick):
-      start, seconds, tempo = next(mark for mark in reversed(marks) if mark[0] <= tick)
+      start, seconds, tempo = marks[bisect.bisect_right(ticks, tick) - 1]
       return seconds + mido.tick2second(tick - start, self.ticks_per_beat, tempo)
 
     return clock

@@ -41,8 +41,6 @@ class Checkpoints:
       return None
     rest: Any = {'step': like.step, 'params': like.params, 'opt_state': like.opt_state}
     abstract = lambda tree: jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
-    items = ocp.args.Composite(
-      ema=ocp.args.StandardRestore(abstract(like.ema)), state=ocp.args.StandardRestore(abstract(rest))
-    )
+    items = ocp.args.Composite(ema=ocp.args.StandardRestore(abstract(like.ema)), state=ocp.args.StandardRestore(abstract(rest)))
     found = self.manager.restore(step, args=items)
     return TrainState(ema=found['ema'], **found['state'])

@@ -1,0 +1,111 @@
+"""Models on disk: a folder with `config.json` and `model.safetensors`, or the folder of a training run.
+
+A folder of its own is small (no optimiser, float16) and needs nothing but numpy to read; a run's folder gives the averaged parameters
+of its newest checkpoint.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+import safetensors
+from flax import traverse_util
+from safetensors.numpy import load_file, save_file
+
+from mt3_synth.config import ModelConfig, from_json, to_json
+from mt3_synth.errors import InputError
+from mt3_synth.models.context_diffusion import ContextDiffusion
+
+DEMO = Path(__file__).parents[1] / 'pretrained' / 'demo'
+WEIGHTS = 'model.safetensors'
+
+
+def save_pretrained(folder: str | Path, config: ModelConfig, params: Any, dtype: str = 'float16') -> None:
+  """Writes a model's folder; it appears when it is complete, and other files in it (a model card) are kept.
+
+  Args:
+    folder: made when missing.
+    config: what the model is.
+    params: without boxes, any float type.
+    dtype: of the weights on disk.
+
+  Raises:
+    InputError: the folder can't be written.
+  """
+  folder = Path(folder)
+  arrays = {'/'.join(path): np.asarray(x).astype(dtype) for path, x in traverse_util.flatten_dict(params).items()}
+  try:
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix='.part-', dir=folder))
+    try:
+      save_file(arrays, part / WEIGHTS)
+      (part / 'config.json').write_text(to_json(config))
+      for name in (WEIGHTS, 'config.json'):
+        os.replace(part / name, folder / name)
+    finally:
+      shutil.rmtree(part, ignore_errors=True)
+  except OSError as e:
+    raise InputError(f'{folder}: {e.strerror}; give a folder that can be written') from None
+
+
+def load_pretrained(folder: str | Path | None = None) -> tuple[ModelConfig, Any]:
+  """A model's configuration and float32 parameters.
+
+  Args:
+    folder: of `save_pretrained`, or of a training run; the demonstration model's when None.
+
+  Raises:
+    InputError: the folder is missing or holds no model, a file is cut short, or parameters do not fit the configuration.
+  """
+  folder = DEMO if folder is None else Path(folder).expanduser()
+  config_file = folder / 'config.json'
+  if not folder.is_dir():
+    raise InputError(f'{folder}: no such folder; give one with config.json and {WEIGHTS}, or a training run')
+  if not config_file.is_file():
+    raise InputError(f'{folder}: has no config.json; expected a model folder or a training run')
+  config = from_json(ModelConfig, config_file.read_text(), str(config_file))
+  if (folder / WEIGHTS).is_file():
+    params, source = _read_weights(folder / WEIGHTS), folder / WEIGHTS
+  else:
+    params, source = _read_run(folder)
+  _check(params, config, source)
+  return config, jax.tree.map(lambda x: np.asarray(x, np.float32), params)
+
+
+def _read_weights(file: Path) -> Any:
+  try:
+    return traverse_util.unflatten_dict({tuple(name.split('/')): x for name, x in load_file(file).items()})
+  except (safetensors.SafetensorError, OSError, ValueError) as e:
+    raise InputError(f'{file}: unreadable or cut short ({e}); copy it again') from None
+
+
+def _read_run(folder: Path) -> tuple[Any, Path]:
+  import orbax.checkpoint as ocp
+
+  steps = sorted((int(path.name) for path in (folder / 'checkpoints').glob('*') if path.name.isdigit()), reverse=True)
+  if not steps:
+    raise InputError(f'{folder}: has neither {WEIGHTS} nor a finished checkpoint under checkpoints/; train longer or give another folder')
+  path = folder / 'checkpoints' / str(steps[0]) / 'ema'
+  try:
+    with ocp.StandardCheckpointer() as checkpointer:
+      return checkpointer.restore(path.absolute()), path
+  except (ValueError, OSError, KeyError, AssertionError) as e:
+    reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+    raise InputError(f'{path}: damaged ({reason}); remove {path.parent} and the checkpoint before it is used') from None
+
+
+def _check(params: Any, config: ModelConfig, source: Path) -> None:
+  flat = lambda tree: {'/'.join(path): x.shape for path, x in traverse_util.flatten_dict(tree).items()}
+  found = flat(params)
+  expected = flat(nn.meta.unbox(jax.eval_shape(ContextDiffusion(config).init, jax.random.key(0))))
+  for name in sorted(set(found) | set(expected)):
+    if found.get(name) != expected.get(name):
+      raise InputError(
+        f'{source}: parameter {name} has shape {found.get(name, "(missing)")}, config.json expects {expected.get(name, "none of that name")}; '
+        'weights and configuration are of different models'
+      )
