@@ -22,7 +22,7 @@ from mt3_synth.models.aligned import AlignedNotes
 from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
 from mt3_synth.models.pretrained import load_pretrained
 from mt3_synth.notes import Notes, count_tokens, encode_segments, num_frames, read_midi, song_events
-from mt3_synth.notes.aligned import BUCKETS, aligned_notes, bucket_of
+from mt3_synth.notes.aligned import aligned_notes
 
 TAIL_SECONDS = 1.0  # after the last note's end, for its sound to die away
 TOKEN_BUCKETS = (256, 512, 1024, 2048)  # rows are cut to the shortest that holds them: masked padding changes nothing but time

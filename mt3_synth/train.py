@@ -25,7 +25,9 @@ from mt3_synth.training.step import TrainState, eval_step, new_state, train_step
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--gin_file', action='append', default=[], help='a gin file; repeat it to lay one over another')
-  parser.add_argument('--gin_binding', action='append', default=[], help="one binding, as in --gin.TRAIN_STEPS=1000 or --gin.MODEL_DIR=\"'runs/a'\"")
+  parser.add_argument(
+    '--gin_binding', action='append', default=[], help='one binding, as in --gin.TRAIN_STEPS=1000 or --gin.MODEL_DIR="\'runs/a\'"'
+  )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -45,6 +45,4 @@ class SongCrops:
     network = self.config.network
     if self.events is not None:
       return encode_segments(self.events, np.array([start]), network.target_frames, length=network.note_length, mel=self.config.mel)[0]
-    return aligned_notes(
-      self.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=self.config.mel
-    )
+    return aligned_notes(self.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=self.config.mel)

@@ -1,8 +1,8 @@
 """Notes told to the frames where they sound: an attention whose weights are known from the score.
 
-The condition of frame t is h_t = sum over notes m and basis functions k of phi_k(t - onset_m, t - offset_m) V_k e_m.  The network
-need not learn which frame a note token means, only what the note sounds like.  Beside this linear sum, which layers above turn into sound, the
-encoder adds the notes' magnitudes up, since that is what sounds do.
+The condition of frame t is h_t = sum over notes m and basis functions k of phi_k(t - onset_m, t - offset_m) V_k e_m.  The network need
+not learn which frame a note token means, only what the note sounds like.  Beside this linear sum, which the layers above turn into
+sound, the encoder adds up the notes' magnitudes, since that is what sounds do.
 """
 
 from typing import NamedTuple

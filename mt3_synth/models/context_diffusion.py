@@ -122,9 +122,9 @@ class ContextDiffusion:
     """The denoising error [B, T, D] with every draw given: times [B], noise [B, T, D], conditions kept [B]."""
     logsnr = process.cosine_logsnr(time)
     mean, std, *_ = process.forward(batch['targets'], logsnr)
-    rngs = None if deterministic else {'dropout': dropout_key}
+    rngs: Any = None if deterministic else {'dropout': dropout_key}
     conditions = batch['conditions'].where(keep)
-    output = self.network.apply({'params': params}, mean + std * eps, time, conditions, deterministic, rngs=rngs)
+    output: Any = self.network.apply({'params': params}, mean + std * eps, time, conditions, deterministic, rngs=rngs)
     return loss.denoising_error(output, batch['targets'], eps, logsnr, self.config.diffusion)
 
   def predict(self, params: Any, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> jax.Array:

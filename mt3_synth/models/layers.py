@@ -5,6 +5,7 @@ Kernels are float32 and two-dimensional, heads joined, each axis with a logical 
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -57,7 +58,7 @@ class Embed(nn.Module):
 
   def setup(self):
     init = nn.with_logical_partitioning(self.embedding_init, ('vocab', 'embed'))
-    self.embedding = self.param('embedding', init, (self.rows, self.features), jnp.float32)
+    self.embedding: Any = self.param('embedding', init, (self.rows, self.features), jnp.float32)
 
   def take(self, ids):
     return jnp.take(self.embedding, ids, axis=0)

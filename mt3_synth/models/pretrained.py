@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import flax.linen as nn
 import jax
@@ -100,12 +100,14 @@ def _read_run(folder: Path) -> tuple[Any, Path]:
 
 
 def _check(params: Any, config: ModelConfig, source: Path) -> None:
-  flat = lambda tree: {'/'.join(path): x.shape for path, x in traverse_util.flatten_dict(tree).items()}
+  def flat(tree) -> dict[str, tuple[int, ...]]:
+    return {'/'.join(path): np.shape(cast(np.ndarray, x)) for path, x in traverse_util.flatten_dict(tree).items()}
+
   found = flat(params)
   expected = flat(nn.meta.unbox(jax.eval_shape(ContextDiffusion(config).init, jax.random.key(0))))
   for name in sorted(set(found) | set(expected)):
     if found.get(name) != expected.get(name):
       raise InputError(
-        f'{source}: parameter {name} has shape {found.get(name, "(missing)")}, config.json expects {expected.get(name, "none of that name")}; '
-        'weights and configuration are of different models'
+        f'{source}: parameter {name} has shape {found.get(name, "(missing)")}, '
+        f'config.json expects {expected.get(name, "none of that name")}; weights and configuration are of different models'
       )

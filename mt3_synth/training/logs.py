@@ -2,7 +2,9 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tensorboardX import SummaryWriter
 
@@ -22,7 +24,7 @@ class Logs:
     self.writer.close()
     self.file.close()
 
-  def scalars(self, step: int, values: dict[str, float]) -> None:
+  def scalars(self, step: int, values: Mapping[str, Any]) -> None:
     values = {name: float(value) for name, value in values.items()}
     for name, value in values.items():
       self.writer.add_scalar(name, value, step)

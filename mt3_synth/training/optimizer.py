@@ -1,5 +1,6 @@
 """Optimisers and learning-rate schedules, by optax."""
 
+import jax
 import optax
 
 from mt3_synth.training.config import OptimizerConfig
@@ -8,10 +9,8 @@ from mt3_synth.training.config import OptimizerConfig
 def learning_rate(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
   """Linear warm-up from 0, then constant or half a cosine down to 0 at `total_steps`."""
   peak, warmup = config.learning_rate, config.warmup_steps
-  if config.schedule == 'cosine':
-    after = optax.cosine_decay_schedule(peak, max(total_steps - warmup, 1))
-  else:
-    after = optax.constant_schedule(peak)
+  cosine = config.schedule == 'cosine'
+  after = optax.cosine_decay_schedule(peak, max(total_steps - warmup, 1)) if cosine else optax.constant_schedule(peak)
   return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
 
 
@@ -26,6 +25,4 @@ def make_optimizer(config: OptimizerConfig, total_steps: int) -> optax.GradientT
 
 
 def _is_kernel(params):
-  import jax
-
   return jax.tree_util.tree_map_with_path(lambda path, _: getattr(path[-1], 'key', None) == 'kernel', params)

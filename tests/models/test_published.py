@@ -65,4 +65,4 @@ def test_loss_and_gradients(published, golden):
   assert_allclose(loss(params, jax.random.PRNGKey(int(want['drop_seed']))), want['drop_loss'], rtol=1e-5)
   for path, grad in traverse_util.flatten_dict(grads).items():
     expected = want['grad/' + '/'.join(path)]
-    assert_allclose(grad, expected, atol=1e-4 * max(np.abs(expected).max(), 1e-6), err_msg='/'.join(path))
+    assert_allclose(np.asarray(grad), expected, atol=1e-4 * max(np.abs(expected).max(), 1e-6), err_msg='/'.join(path))
