@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(READY)
-	$(BIN)/python -m mt3_synth.demo --out demo $(if $(MIDI),--midi "$(MIDI)")
+	$(BIN)/python -m mt3_synth.cli demo --out demo $(if $(MIDI),--midi "$(MIDI)")
 
 test: $(READY)
 	$(BIN)/python -m pytest -m 'not slow' -n 2

@@ -11,6 +11,7 @@ from mt3_synth.errors import InputError, InputWarning
 VERBS = {
   'synthesize': 'play a MIDI file as audio',
   'train': 'train a model from gin files',
+  'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',
   'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
 }
 

@@ -1,0 +1,136 @@
+"""`mt3-synth demo`: trains a tiny model for a few minutes, plays held-out pieces with it and with the demonstration checkpoint."""
+
+import argparse
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import flax.linen as nn
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from mt3_synth.audio.files import write_audio
+from mt3_synth.audio.mel import log_mel
+from mt3_synth.data.songs import Song, read_corpus
+from mt3_synth.demo_page import Piece, write_page
+from mt3_synth.evaluation.chroma import chroma_cosine
+from mt3_synth.evaluation.spectral import correlation, mel_l1
+from mt3_synth.gin_files import read_gin
+from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.pipeline import AudioOutput, SpectrogramDiffusionPipeline, to_notes
+from mt3_synth.plots import plot_comparison, plot_loss, plot_piano_roll, plot_song
+from mt3_synth.train import train
+from mt3_synth.training.config import TrainConfig
+
+GIN_FILE = 'gin_configs/demo.gin'
+MEASURES = ('mel L1 [ln]', 'correlation', 'chroma cosine')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument('--out', default='demo', help='the folder to write (default demo)')
+  parser.add_argument('--midi', help='also play this MIDI file')
+  parser.add_argument('--steps', type=int, help='training steps (a few minutes of them if not given)')
+
+
+def run(args: argparse.Namespace) -> int:
+  out = Path(args.out)
+  user_notes = to_notes(args.midi) if args.midi else None  # before minutes are spent
+  out.mkdir(parents=True, exist_ok=True)
+  shutil.rmtree(out / 'run', ignore_errors=True)  # from scratch, each time
+  bindings = [f"MODEL_DIR = '{out / 'run'}'"] + ([f'TRAIN_STEPS = {args.steps}'] if args.steps else [])
+  config = read_gin(TrainConfig, [GIN_FILE], bindings)
+
+  print(f'Training a tiny model from scratch for {config.total_steps} steps on the embedded corpus:')
+  start = time.monotonic()
+  train(config)
+  minutes = (time.monotonic() - start) / 60
+  shown = SpectrogramDiffusionPipeline.from_pretrained()
+  rows, pieces = _compare(out, config, shown)
+  if user_notes is not None:
+    name = Path(args.midi).stem
+    output = shown(user_notes)
+    plot_song(user_notes, output.mels[0], out / 'your_piece.png')
+    write_audio(out / 'your_piece.flac', output.audios[0])
+    pieces.insert(0, Piece(name, {'Notes, and the mel played from them': out / 'your_piece.png'}, {'played': out / 'your_piece.flac'}))
+
+  losses = [json.loads(line) for line in (out / 'run' / 'metrics.jsonl').read_text().splitlines()]
+  curve = [(line['step'], line['train/loss']) for line in losses if 'train/loss' in line]
+  plot_loss({'training loss': tuple(np.array(curve).T)}, out / 'loss.png', ylabel='mean absolute error of x0, scaled mel')
+  facts = {
+    'trained for': f'{config.total_steps} steps, {minutes:.1f} minutes',
+    'loss': f'{curve[0][1]:.3f} at step {curve[0][0]}, {curve[-1][1]:.3f} at step {curve[-1][0]}',
+    'device': f'{jax.devices()[0].device_kind}, {os.cpu_count()} cores, {platform.machine()}',
+    'sampling': f'{shown.config.sampler.name}, {shown.config.sampler.steps} steps, guidance {shown.config.sampler.guidance:g}',
+  }
+  page = write_page(
+    out / 'index.html',
+    'mt3_synth: notes played as audio',
+    pieces,
+    introduction='Held-out pieces of the embedded corpus, played from their notes alone by the demonstration checkpoint. Below is how long '
+    'the tiny model was trained here, how its loss fell, and how near each model comes to the recordings.',
+    facts=facts,
+    loss_picture=out / 'loss.png',
+    results=rows,
+  )
+  print(f'\n{facts["trained for"]}; loss {facts["loss"]}\n\n{_table(rows)}\n\nOpen {page} in a browser.')
+  return 0
+
+
+def _compare(out: Path, config: TrainConfig, shown: SpectrogramDiffusionPipeline) -> tuple[list[dict[str, Any]], list[Piece]]:
+  """The table of all models on the held-out pieces, and the pieces as `shown` plays them."""
+  trained = SpectrogramDiffusionPipeline.from_pretrained(config.model_dir)
+  untrained = nn.meta.unbox(jax.jit(ContextDiffusion(config.model).init)(jax.random.key(config.seed)))
+  pipelines = {
+    'untrained': dataclasses.replace(trained, params=untrained),
+    'trained for these minutes': trained,
+    'demonstration checkpoint': shown,
+  }
+  songs = [(song, np.asarray(log_mel(song.audio, config.model.mel))) for song in read_corpus('embedded', 'test')]
+  mean = np.concatenate([log_mel(song.audio, config.model.mel) for song in read_corpus('embedded', 'train')]).mean(axis=0)
+  constant = [(mel_l1(mel, mean + 0 * mel), correlation(mel, mean + 0 * mel), float('nan')) for _, mel in songs]
+  rows, pieces = [_row('per-band mean spectrogram', constant)], []
+  with tqdm(total=len(songs) * len(pipelines), desc='playing held-out pieces', unit='piece') as progress:
+    for name, pipeline in pipelines.items():
+      scores = []
+      for song, mel in songs:
+        output = pipeline(song.notes)
+        harmony = chroma_cosine(song.audio / 32768, output.audios[0], output.sample_rate)
+        scores.append((mel_l1(mel, output.mels[0]), correlation(mel, output.mels[0]), harmony))
+        if pipeline is shown:
+          pieces.append(_piece(out, song, mel, output, shown, scores[-1]))
+        progress.update()
+      rows.append(_row(name, scores))
+  return sorted(rows, key=lambda row: -row[MEASURES[0]]), pieces
+
+
+def _row(name: str, scores: list[tuple[float, ...]]) -> dict[str, Any]:
+  return {'model': name} | dict(zip(MEASURES, np.round(np.mean(scores, axis=0), 3).tolist(), strict=True))
+
+
+def _piece(out: Path, song: Song, mel: np.ndarray, output: AudioOutput, pipeline: SpectrogramDiffusionPipeline, scores) -> Piece:
+  name, config = Path(song.name).stem, pipeline.config.mel
+  plot_piano_roll(song.notes, out / f'{name}_notes.png')
+  plot_comparison({'recording': mel, 'played from the notes': output.mels[0]}, out / f'{name}_mel.png', config=config)
+  sounds = {
+    'recording': song.audio,
+    'recording through the inverter': np.clip(pipeline.inverter(mel[None])[0], -1, 1),
+    'played from the notes': output.audios[0],
+  }
+  files = {label: out / f'{name}_{index}.flac' for index, label in enumerate(sounds)}
+  for label, file in files.items():
+    write_audio(file, sounds[label], config.sample_rate)
+  pictures = {'The notes': out / f'{name}_notes.png', 'Mel spectrograms, on one scale': out / f'{name}_mel.png'}
+  return Piece(name.replace('_', ' '), pictures, files, dict(zip(MEASURES, (f'{score:.3f}' for score in scores), strict=True)))
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+  columns = list(rows[0])
+  lines = [columns, *([f'{row[c]:.3f}' if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows)]
+  widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+  return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
