@@ -11,6 +11,7 @@ from mt3_synth.errors import InputError, InputWarning
 VERBS = {
   'synthesize': 'play a MIDI file as audio',
   'train': 'train a model from gin files',
+  'export': "a training run's parameters as a small model folder",
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',
   'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
 }
@@ -31,11 +32,11 @@ def main(argv: list[str] | None = None) -> int:
     if name == chosen:  # the other verbs' modules load jax: not for a help page
       module = importlib.import_module(f'mt3_synth.{name}')
       module.add_arguments(verb)
-      verb.set_defaults(run=module.run)
+      verb.set_defaults(run_verb=module.run)
   args = parser.parse_args(argv)
   warnings.showwarning = _show_warning
   try:
-    return args.run(args) or 0
+    return args.run_verb(args) or 0
   except InputError as e:
     print(f'mt3-synth {args.verb}: error: {e}', file=sys.stderr)
     return 2
