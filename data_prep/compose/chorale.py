@@ -6,7 +6,7 @@ from itertools import pairwise, product
 from data_prep.compose.draw import Draw
 from data_prep.compose.form import Passage
 from data_prep.compose.melody import Line
-from data_prep.compose.theory import nearest, pitches, stepped
+from data_prep.compose.theory import pitches, stepped
 
 
 def compose_chorale(draw: Draw, passage: Passage, ranges: Sequence[tuple[int, int]], soprano: Line | None = None) -> list[Line]:
@@ -43,21 +43,18 @@ def compose_chorale(draw: Draw, passage: Passage, ranges: Sequence[tuple[int, in
 
 def _column(chord, goals, before, ranges, middle):
   """The pitches of one chord: near the goals, the root in the bass, no voices crossed, no fifths and octaves in parallel."""
-  low, high = ranges[-1]
-  bass = nearest(chord.tones[:1], 0.8 * goals[-1] + 0.2 * middle[-1], low, high)
   choices = []
-  for goal, (low, high), centre in zip(goals[:-1], ranges[:-1], middle[:-1], strict=True):
-    ladder = pitches(chord.tones, low, high)
+  for voice, (goal, (low, high), centre) in enumerate(zip(goals, ranges, middle, strict=True)):
+    ladder = pitches(chord.tones if voice < len(ranges) - 1 else chord.tones[:1], low, high)
     choices.append(sorted(ladder, key=lambda pitch, aim=0.85 * goal + 0.15 * centre: abs(pitch - aim))[:3])
 
-  def cost(column):
-    whole = (*column, bass)
+  def cost(whole):
     moved = sum(abs(pitch - goal) for pitch, goal in zip(whole, goals, strict=True))
-    crossed = sum(10 for upper, lower in pairwise(whole) if upper <= lower)
+    crossed = sum(40 for upper, lower in pairwise(whole) if upper <= lower)
     missing = 4 * len({tone for tone in chord.tones[:3]} - {pitch % 12 for pitch in whole})
     return moved + crossed + missing + _parallels(before, whole)
 
-  return (*min(product(*choices), key=cost), bass)
+  return min(product(*choices), key=cost)
 
 
 def _parallels(before, after):

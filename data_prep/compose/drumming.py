@@ -15,7 +15,7 @@ _GROOVES: dict[str, dict[int, str]] = {
   'bossa': {kit.KICK: 'X..xX..xX..xX..x', kit.SIDE_STICK: 'x..x..x...x..x..', kit.CLOSED_HAT: 'xoxoxoxoxoxoxoxo'},
   'samba': {
     kit.KICK: 'X..xX..xX..xX..x',
-    kit.SHAKER: 'XooxXooxXooxXoox',
+    kit.CABASA: 'XooxXooxXooxXoox',
     kit.TAMBOURINE: '..x...x...x...x.',
     kit.LOW_CONGA: '......x.......xx',
   },
@@ -32,7 +32,7 @@ _GROOVES: dict[str, dict[int, str]] = {
     41: 'x..x..x.x..x..x.',
     45: '..x..x.....x..xx',
     48: '....x.......x...',
-    kit.SHAKER: 'xoxoxoxoxoxoxoxo',
+    kit.CABASA: 'xoxoxoxoxoxoxoxo',
   },
   'electronic': {
     kit.KICK: 'X...X...X...X..x',

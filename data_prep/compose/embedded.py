@@ -77,28 +77,21 @@ def build(soundfont: Path, out: Path, jobs: int = 0) -> int:
   Raises:
     InputError: as `mt3-synth render` does.
   """
-  parser = argparse.ArgumentParser()
-  render.add_arguments(parser)
   with tempfile.TemporaryDirectory() as folder:
     write_midi(Path(folder))
-    words = [
-      folder,
-      '--soundfont',
-      str(soundfont),
-      '--out',
-      str(out),
-      '--no-stems',
-      '--split',
-      '1,0,0',
-      '--jobs',
-      str(jobs),
-      '--loudness',
-      str(_LOUDNESS),
-    ]
-    for number, piece in enumerate(PIECES):
-      if piece.split != 'train':
-        words += [f'--{piece.split}', file_name(number)]
-    return render.run(parser.parse_args(words))
+    return render_corpus(Path(folder), soundfont, out, jobs)
+
+
+def render_corpus(folder: Path, soundfont: Path, out: Path, jobs: int = 0) -> int:
+  """Renders those pieces that are in `folder` as the corpus has them; the exit status of `mt3-synth render`."""
+  parser = argparse.ArgumentParser()
+  render.add_arguments(parser)
+  words = [str(folder), '--soundfont', str(soundfont), '--out', str(out), '--no-stems', '--split', '1,0,0', '--jobs', str(jobs)]
+  words += ['--loudness', str(_LOUDNESS)]
+  for number, piece in enumerate(PIECES):
+    if piece.split != 'train' and (folder / file_name(number)).exists():
+      words += [f'--{piece.split}', file_name(number)]
+  return render.run(parser.parse_args(words))
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -97,7 +97,9 @@ def _bar(passage, motif, start, pitch, low, high):
 
 def _cadence(draw, passage, start, pitch, ending, low, high):
   line, at = [], start
-  rhythm = draw.pick(_ENDINGS[passage.beats])
+  last = max(span.start for span in passage.spans if span.start < start + passage.beats) - start
+  endings = [rhythm for rhythm in _ENDINGS[passage.beats] if _last_start(rhythm) >= last]  # the final note waits for the final chord
+  rhythm = draw.pick(endings or _ENDINGS[passage.beats])
   sounding = [length for length in rhythm if length > 0]
   for k, length in enumerate(sounding):
     each = passage.at(at)
@@ -107,6 +109,11 @@ def _cadence(draw, passage, start, pitch, ending, low, high):
     line.append((at, length, pitch))
     at += length
   return line
+
+
+def _last_start(rhythm):
+  sounding = [sum(map(abs, rhythm[:k])) for k, length in enumerate(rhythm) if length > 0]
+  return sounding[-1]
 
 
 def varied(draw: Draw, line: Line, passage: Passage, low: int, high: int) -> Line:

@@ -25,7 +25,7 @@ class Part:
 
   channel: int
   program: int  # 0-127, of a drum part its kit
-  events: tuple[tuple[int, mido.Message], ...]
+  events: tuple[tuple[int, Any], ...]
 
   @property
   def is_drum(self) -> bool:
@@ -69,7 +69,7 @@ class Song:
     """Seconds from the start to the last event of any track."""
     return self.seconds(self.last_tick)
 
-  def timed(self, part: Part) -> list[tuple[float, mido.Message]]:
+  def timed(self, part: Part) -> list[tuple[float, Any]]:
     """The part's events as (seconds, message)."""
     clock = self._clock()
     return [(clock(tick), message) for tick, message in part.events]

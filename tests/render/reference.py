@@ -12,7 +12,7 @@ import soxr
 
 SOUNDFONT = Path('/usr/share/sounds/sf2/FluidR3_GM.sf2')
 RATE = 16000
-_LAGS = range(0, 97, 8)  # samples: FluidSynth's player is late by up to 6 ms, as it looks at the clock between blocks
+_LAGS = range(0, 41, 4)  # samples: FluidSynth's player is late by a block of 64 at 44.1 kHz
 
 
 def needs_fluidsynth():
@@ -48,7 +48,7 @@ def likeness(sound: np.ndarray, reference: np.ndarray) -> float:
 
   Args:
     sound: at RATE.
-    reference: at RATE, later by 0-6 ms; what goes beyond the shorter of the two is left out.
+    reference: at RATE, later by 0-2.5 ms; what goes beyond the shorter of the two is left out.
   """
   length = min(len(sound), len(reference)) - _LAGS[-1]
   ours = _log_mel(sound[:length])
