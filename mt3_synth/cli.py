@@ -50,7 +50,9 @@ _plain_showwarning = warnings.showwarning
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
   if issubclass(category, InputWarning):
-    print(f'mt3-synth: warning: {message}', file=sys.stderr)
+    from tqdm import tqdm  # not for a help page
+
+    tqdm.write(f'mt3-synth: warning: {message}', file=sys.stderr)  # on a line of its own, above a progress bar
   else:
     _plain_showwarning(message, category, filename, lineno, file, line)
 

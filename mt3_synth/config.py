@@ -118,7 +118,7 @@ def from_json(cls: type[Config], text: str, source: str = 'configuration') -> Co
     source: named in errors, usually the file.
 
   Raises:
-    InputError: the text is no JSON, or a field is unknown or has a value of another type.
+    InputError: the text is no JSON, or a field is unknown, missing or has a value of another type.
   """
   try:
     values = json.loads(text)
@@ -129,22 +129,27 @@ def from_json(cls: type[Config], text: str, source: str = 'configuration') -> Co
 
 def _build(cls, values, source, path):
   if not isinstance(values, dict):
-    raise InputError(f'{source}: {path or "the top level"} is {values!r}, expected an object')
+    raise InputError(f'{source}: {f"field {path[:-1]}" if path else "the top level"} is {values!r}, expected an object')
   hints = typing.get_type_hints(cls)
   unknown = sorted(set(values) - set(hints))
   if unknown:
     raise InputError(f'{source}: unknown field {path}{unknown[0]}; {cls.__name__} has {", ".join(hints)}')
+  missing = [each.name for each in dataclasses.fields(cls) if _is_required(each) and each.name not in values]
+  if missing:
+    raise InputError(f'{source}: field {path}{missing[0]} is missing')
   built = {}
   for name, value in values.items():
     kind = hints[name]
     if dataclasses.is_dataclass(kind):
       value = _build(kind, value, source, f'{path}{name}.')
-    elif typing.get_origin(kind) is tuple and isinstance(value, list) and all(isinstance(x, typing.get_args(kind)[0]) for x in value):
-      value = tuple(value)
     elif not _fits(value, kind):
-      raise InputError(f'{source}: field {path}{name} is {value!r}, expected {kind}')
-    built[name] = float(value) if kind is float else value
+      raise InputError(f'{source}: field {path}{name} is {value!r}, expected {_in_words(kind)}')
+    built[name] = float(value) if kind is float else tuple(value) if isinstance(value, list) else value
   return cls(**built)
+
+
+def _is_required(field) -> bool:
+  return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _fits(value, kind) -> bool:
@@ -153,8 +158,18 @@ def _fits(value, kind) -> bool:
     return value in typing.get_args(kind)
   if origin in (typing.Union, types.UnionType):
     return any(_fits(value, each) for each in typing.get_args(kind))
+  if origin is tuple:
+    return isinstance(value, list) and all(_fits(each, typing.get_args(kind)[0]) for each in value)
   if kind is float:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
   if kind is int:
     return isinstance(value, int) and not isinstance(value, bool)
   return isinstance(value, kind)
+
+
+def _in_words(kind) -> str:
+  if typing.get_origin(kind) is Literal:
+    return f'one of {", ".join(map(repr, typing.get_args(kind)))}'
+  if typing.get_origin(kind) is tuple:
+    return f'a list of {typing.get_args(kind)[0].__name__}'
+  return getattr(kind, '__name__', str(kind))

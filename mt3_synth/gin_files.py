@@ -2,8 +2,11 @@
 
 import dataclasses
 import difflib
+import os
+import tokenize
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gin
 
@@ -19,35 +22,75 @@ _CONFIGURABLES = {
   for cls in vars(module).values()
   if isinstance(cls, type) and dataclasses.is_dataclass(cls)
 }
-_ROOT = Path(__file__).parents[1]  # of a checkout, where gin_configs lies
+_ROOT = Path(__file__).parents[1]  # where gin_configs lies, in a checkout and where the package is installed
+_FAULTS = (ValueError, TypeError, SyntaxError, LookupError, RuntimeError, ImportError, tokenize.TokenError)
+_gin: Any = gin.config
 
 
 def read_gin(cls: type[Config], files: list[str], bindings: list[str]) -> Config:
   """Builds `cls` as the gin files and then the bindings say.
 
   Raises:
-    InputError: a file is missing, or a binding names nothing that exists or has a value of another type.
+    InputError: a file is missing, a binding names nothing that exists, has a value of another type or sets a macro that nothing uses.
   """
+  # Gin's own reader for packages fails on folders without __init__.py.
+  _gin._FILE_READERS[:] = [(open, os.path.isfile)]
+  _gin._LOCATION_PREFIXES[:] = ['', str(_ROOT)]
   with gin.unlock_config():
     gin.clear_config(clear_constants=True)
     for name, each in _CONFIGURABLES.items():
-      if name not in gin.config._REGISTRY:  # pyright: ignore[reportAttributeAccessIssue]
+      if name not in _gin._REGISTRY:
         gin.external_configurable(each, name)
-    gin.add_config_file_search_path(str(_ROOT))
     try:
-      gin.parse_config_files_and_bindings(files, bindings)
-      built = gin.get_configurable(cls.__name__)()
+      gin.parse_config_files_and_bindings(files, [], finalize_config=False)
+      familiar = _macros_set() | _macros_used()
+      gin.parse_config(bindings)
+      _check_macros(familiar)
+      gin.finalize()
+      text = to_json(gin.get_configurable(cls.__name__)())
+    except InputError:
+      raise
     except OSError as e:
-      raise InputError(f'gin file: {e}') from None
-    except (ValueError, TypeError, SyntaxError, LookupError) as e:
+      raise InputError(f'gin file: {_one_line(e)}') from None
+    except UnicodeDecodeError:
+      raise InputError(f'gin file: {" or ".join(files)} is not text, or includes what is not') from None
+    except _FAULTS as e:
       raise InputError(f'gin: {_explain(e)}') from None
   # Through JSON and back: gin's subclasses become plain dataclasses, and each value's type is checked.
-  return from_json(cls, to_json(built), 'gin')
+  return from_json(cls, text, 'gin')
+
+
+def _check_macros(familiar: set[str]) -> None:
+  """Gin takes any NAME = value; one that nothing uses is misspelt if it is new to the files or looks like one that is used."""
+  used = _macros_used()
+  for name in sorted(_macros_set() - used):
+    nearest = _nearest([name], used)
+    if nearest or name not in familiar:
+      raise InputError(f'gin: nothing uses {name}{nearest}')
+
+
+def _macros_set() -> set[str]:
+  return {name for name, selector in _gin._CONFIG if selector == 'gin.macro'}
+
+
+def _macros_used() -> set[str]:
+  return {'/'.join(each.scopes) for each in _gin.iterate_references(_gin._CONFIG) if each.selector == 'gin.macro'}
 
 
 def _explain(error: Exception) -> str:
-  message = ' '.join(str(error).split())
-  known = [f'{name}.{field.name}' for name, cls in _CONFIGURABLES.items() for field in dataclasses.fields(cls)]
-  words = [word.strip('\'"`,:()') for word in message.split()]
-  near = [match for word in words for match in difflib.get_close_matches(word, known + list(_CONFIGURABLES), 1, 0.8)]
-  return message + (f'; did you mean {near[0]}?' if near else '')
+  message = _one_line(error).partition(' in config string:')[0]  # gin adds the whole configuration
+  required, is_required, _ = message.partition('/macro.value set to `%gin.REQUIRED`')
+  if is_required:
+    return f'{required} has no value; bind it, e.g. --gin.{required}=...'
+  known = [*_CONFIGURABLES, *(f'{name}.{field.name}' for name, cls in _CONFIGURABLES.items() for field in dataclasses.fields(cls))]
+  words = [word.strip('\'"`,.:()@') for word in message.replace('=', ' ').split()]
+  return message + _nearest(sorted(set(words) - set(known), key=lambda word: '.' not in word), known)
+
+
+def _one_line(error: Exception) -> str:
+  return ' '.join(str(error).split())
+
+
+def _nearest(words: Iterable[str], known: Iterable[str]) -> str:
+  near = [match for word in words for match in difflib.get_close_matches(word, list(known), 1, 0.8)]
+  return f'; did you mean {near[0]}?' if near else ''

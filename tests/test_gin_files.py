@@ -1,0 +1,105 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mt3_synth.errors import InputError
+from mt3_synth.gin_files import read_gin
+from mt3_synth.training.config import TrainConfig
+
+ROOT = Path(__file__).parents[1]
+RUNS = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rglob('*.gin'))
+WHERE = ["MODEL_DIR = 'runs/a'", "CORPORA = ('embedded',)"]
+
+
+def read(*bindings, files=('gin_configs/train.gin',)):
+  return read_gin(TrainConfig, list(files), [*WHERE, *bindings])
+
+
+@pytest.mark.parametrize('file', RUNS)
+def test_every_shipped_file_is_a_run(file):
+  config = read(files=[file])
+  assert type(config) is TrainConfig
+  assert (config.model_dir, config.corpora) == ('runs/a', ('embedded',))
+  assert config.model.network.target_frames > 0
+
+
+def test_later_files_and_bindings_win(tmp_path):
+  (tmp_path / 'mine.gin').write_text('BATCH_SIZE = 4\nTRAIN_STEPS = 7\n')
+  config = read('TRAIN_STEPS = 9', files=['gin_configs/models/diffusion/context/tiny.gin', str(tmp_path / 'mine.gin')])
+  assert (config.batch_size, config.total_steps, config.model.network.emb_dim) == (4, 9, 192)
+
+
+def test_a_macro_may_be_passed_over():
+  assert read('TrainConfig.batch_size = 5').batch_size == 5
+
+
+def test_two_reads_do_not_leak_into_one_another():
+  plain = read()
+  assert read('NetworkConfig.emb_dim = 8', 'TRAIN_STEPS = 1', files=['gin_configs/models/diffusion/context/tiny.gin']) != plain
+  with pytest.raises(InputError):
+    read('NetworkConfig.emb_dim = "eight"')
+  assert read() == plain
+
+
+def test_files_are_found_from_any_folder(tmp_path):
+  code = 'from mt3_synth.gin_files import *\nfrom mt3_synth.training.config import TrainConfig\n'
+  code += f'print(read_gin(TrainConfig, ["gin_configs/demo.gin"], {WHERE}).total_steps)'
+  environment = os.environ | {'PYTHONPATH': str(ROOT)}
+  run = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=tmp_path, env=environment)
+  assert (run.returncode, run.stderr) == (0, '')
+  assert int(run.stdout) == read(files=['gin_configs/demo.gin']).total_steps
+
+
+@pytest.mark.parametrize(
+  ('binding', 'says'),
+  [
+    ('TrainConfig.batchsize = 3', "'TrainConfig' doesn't have a parameter named 'batchsize'.*did you mean TrainConfig.batch_size"),
+    ('TranConfig.batch_size = 3', "No configurable matching 'TranConfig'.*did you mean TrainConfig"),
+    ('TrainConfig.model = @Modelconfig()', "'@Modelconfig.*did you mean ModelConfig"),
+    ('TRAIN_STEP = 3', r'nothing uses TRAIN_STEP; did you mean TRAIN_STEPS\?'),
+    ('LEARNING = 3', 'nothing uses LEARNING$'),
+    ('BATCH_SIZE = %BATCHES', "No bindings specified for 'BATCHES/gin.macro'$"),
+    ('BATCH_SIZE = "3"', "field batch_size is '3', expected int"),
+    ('NetworkConfig.conditioning = "alined"', "field model.network.conditioning is 'alined', expected one of 'tokens', 'aligned'"),
+    ("CORPORA = 'embedded'", "field corpora is 'embedded', expected a list of str"),
+    ('TrainConfig.model = @ModelConfig', 'not JSON serializable'),
+    ('MODEL_DIR = runs/a', "Failed to parse token 'runs'"),
+    ('MODEL_DIR', "expected ':' or '='"),
+    ('CORPORA = (1,', 'EOF'),
+  ],
+)
+def test_a_bad_binding_is_told_in_one_line(binding, says):
+  with pytest.raises(InputError, match=f'gin: .*{says}') as error:
+    read(binding)
+  assert '\n' not in str(error.value)
+  assert len(str(error.value)) < 250
+
+
+def test_a_binding_that_is_missing_is_named():
+  with pytest.raises(InputError, match='MODEL_DIR has no value'):
+    read_gin(TrainConfig, ['gin_configs/demo.gin'], [])
+  with pytest.raises(InputError, match='model_dir'):
+    read_gin(TrainConfig, [], [])
+
+
+@pytest.mark.parametrize(
+  ('content', 'says'),
+  [
+    (None, 'mine.gin'),
+    (b'\xff\xfe\x00', 'mine.gin is not text'),
+    (b"include 'nowhere.gin'", 'nowhere.gin'),
+    (b'import nowhere', "No module named 'nowhere'"),
+    (b'TRAIN_STEP = 3', 'nothing uses TRAIN_STEP; did you mean TRAIN_STEPS'),
+  ],
+)
+def test_a_file_that_cannot_be_used_is_told_in_one_line(tmp_path, caplog, content, says):
+  file = tmp_path / 'mine.gin'
+  if content is not None:
+    file.write_bytes(content)
+  with pytest.raises(InputError, match=says) as error:
+    read(files=['gin_configs/train.gin', str(file)])
+  assert '\n' not in str(error.value)
+  assert not caplog.records
