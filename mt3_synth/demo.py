@@ -16,11 +16,9 @@ import numpy as np
 from tqdm import tqdm
 
 from mt3_synth.audio.files import write_audio
-from mt3_synth.audio.mel import log_mel
 from mt3_synth.data.songs import Song, read_corpus
 from mt3_synth.demo_page import Piece, write_page
-from mt3_synth.evaluation.chroma import chroma_cosine
-from mt3_synth.evaluation.spectral import correlation, mel_l1
+from mt3_synth.evaluation.held_out import MEASURES, average, mean_spectrum, measure_constant, play_and_measure, song_mel, table
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.pipeline import AudioOutput, SpectrogramDiffusionPipeline, to_notes
@@ -29,7 +27,6 @@ from mt3_synth.train import train
 from mt3_synth.training.config import TrainConfig
 
 GIN_FILE = 'gin_configs/demo.gin'
-MEASURES = ('mel L1 [ln]', 'correlation', 'chroma cosine')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     loss_picture=out / 'loss.png',
     results=rows,
   )
-  print(f'\n{facts["trained for"]}; loss {facts["loss"]}\n\n{_table(rows)}\n\nOpen {page} in a browser.')
+  print(f'\n{facts["trained for"]}; loss {facts["loss"]}\n\n{table(rows)}\n\nOpen {page} in a browser.')
   return 0
 
 
@@ -91,30 +88,28 @@ def _compare(out: Path, config: TrainConfig, shown: SpectrogramDiffusionPipeline
     'trained for these minutes': trained,
     'demonstration checkpoint': shown,
   }
-  songs = [(song, np.asarray(log_mel(song.audio, config.model.mel))) for song in read_corpus('embedded', 'test')]
-  mean = np.concatenate([log_mel(song.audio, config.model.mel) for song in read_corpus('embedded', 'train')]).mean(axis=0)
-  constant = [(mel_l1(mel, mean + 0 * mel), correlation(mel, mean + 0 * mel), float('nan')) for _, mel in songs]
-  rows, pieces = [_row('per-band mean spectrogram', constant)], []
+  songs, mel = read_corpus('embedded', 'test'), config.model.mel
+  mean = mean_spectrum(read_corpus('embedded', 'train'), mel)
+  rows, pieces = [_row('per-band mean spectrogram', measure_constant(mean, songs, mel))], []
   with tqdm(total=len(songs) * len(pipelines), desc='playing held-out pieces', unit='piece') as progress:
     for name, pipeline in pipelines.items():
       scores = []
-      for song, mel in songs:
-        output = pipeline(song.notes)
-        harmony = chroma_cosine(song.audio / 32768, output.audios[0], output.sample_rate)
-        scores.append((mel_l1(mel, output.mels[0]), correlation(mel, output.mels[0]), harmony))
+      for song, output, score in play_and_measure(pipeline, songs, mel):
+        scores.append(score)
         if pipeline is shown:
-          pieces.append(_piece(out, song, mel, output, shown, scores[-1]))
+          pieces.append(_piece(out, song, output, shown, score))
         progress.update()
       rows.append(_row(name, scores))
   return sorted(rows, key=lambda row: -row[MEASURES[0]]), pieces
 
 
-def _row(name: str, scores: list[tuple[float, ...]]) -> dict[str, Any]:
-  return {'model': name} | dict(zip(MEASURES, np.round(np.mean(scores, axis=0), 3).tolist(), strict=True))
+def _row(name: str, scores: list[dict[str, float]]) -> dict[str, Any]:
+  return {'model': name} | {measure: round(value, 3) for measure, value in average(scores).items()}
 
 
-def _piece(out: Path, song: Song, mel: np.ndarray, output: AudioOutput, pipeline: SpectrogramDiffusionPipeline, scores) -> Piece:
+def _piece(out: Path, song: Song, output: AudioOutput, pipeline: SpectrogramDiffusionPipeline, score: dict[str, float]) -> Piece:
   name, config = Path(song.name).stem, pipeline.config.mel
+  mel = song_mel(song, config)
   plot_piano_roll(song.notes, out / f'{name}_notes.png')
   plot_comparison({'recording': mel, 'played from the notes': output.mels[0]}, out / f'{name}_mel.png', config=config)
   sounds = {
@@ -126,11 +121,4 @@ def _piece(out: Path, song: Song, mel: np.ndarray, output: AudioOutput, pipeline
   for label, file in files.items():
     write_audio(file, sounds[label], config.sample_rate)
   pictures = {'The notes': out / f'{name}_notes.png', 'Mel spectrograms, on one scale': out / f'{name}_mel.png'}
-  return Piece(name.replace('_', ' '), pictures, files, dict(zip(MEASURES, (f'{score:.3f}' for score in scores), strict=True)))
-
-
-def _table(rows: list[dict[str, Any]]) -> str:
-  columns = list(rows[0])
-  lines = [columns, *([f'{row[c]:.3f}' if isinstance(row[c], float) else str(row[c]) for c in columns] for row in rows)]
-  widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
-  return '\n'.join('  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
+  return Piece(name.replace('_', ' '), pictures, files, {measure: f'{value:.3f}' for measure, value in score.items()})
