@@ -24,7 +24,7 @@ _CONFIGURABLES = {
 }
 _ROOT = Path(__file__).parents[1]  # where gin_configs lies, in a checkout and where the package is installed
 _FAULTS = (ValueError, TypeError, SyntaxError, LookupError, RuntimeError, ImportError, tokenize.TokenError)
-_gin: Any = gin.config
+_gin: Any = gin.config  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def read_gin(cls: type[Config], files: list[str], bindings: list[str]) -> Config:

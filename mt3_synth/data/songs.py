@@ -32,20 +32,30 @@ def read_song(folder: Path) -> Song:
   metadata_file = folder / 'metadata.yaml'
   try:
     metadata = yaml.safe_load(metadata_file.read_text())
-    stems = metadata['stems'].items()
-  except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as e:
-    raise InputError(f'{metadata_file}: no description with `stems` ({type(e).__name__}: {e}); expected a track folder of Slakh') from None
+    stems = [(name, *_instrument(about)) for name, about in metadata['stems'].items()]
+  except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as e:
+    found = ' '.join(f'{type(e).__name__}: {e}'.split())
+    raise InputError(f'{metadata_file}: no description with `stems` ({found}); expected a track folder of Slakh') from None
   mix = next((path for path in (folder / 'mix.flac', folder / 'mix.wav') if path.exists()), None)
   if mix is None:
     raise InputError(f'{folder}: neither mix.flac nor mix.wav is there')
-  parts = [_read_stem(folder / 'MIDI' / f'{stem}.mid', about) for stem, about in stems]
+  parts = [_read_stem(folder / 'MIDI' / f'{name}.mid', drum, program) for name, drum, program in stems]
   return Song(str(metadata.get('source', folder.name)), concatenate(parts).sorted(), read_audio_int16(mix))
 
 
-def _read_stem(path: Path, about: dict) -> Notes:
+def _instrument(about: dict) -> tuple[bool, int]:
+  """Whether a stem is drums, and its program, which the kit has none of."""
+  if about.get('is_drum'):
+    return True, 0
+  program = int(about.get('program_num', 0))
+  if not 0 <= program < 128:
+    raise ValueError(f'program_num is {program}, expected 0-127')
+  return False, program
+
+
+def _read_stem(path: Path, drum: bool, program: int) -> Notes:
   notes = read_midi(path)
-  drum, program = bool(about.get('is_drum')), int(about.get('program_num', 0))
-  return replace(notes, is_drum=np.full(len(notes), drum), program=np.full(len(notes), 0 if drum else program))
+  return replace(notes, is_drum=np.full(len(notes), drum), program=np.full(len(notes), program))
 
 
 def read_corpus(corpus: str | Path, split: str) -> list[Song]:

@@ -1,0 +1,61 @@
+"""What the tests of training and synthesis share: a network of the smallest sizes, and a corpus of a few seconds on disk."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from mt3_synth.audio.files import write_audio
+from mt3_synth.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplerConfig
+from mt3_synth.data.songs import Song
+from mt3_synth.notes import Notes, write_midi
+
+FRAMES, CONTEXT, HOP = 16, 8, 320
+
+
+def tiny_model(conditioning='tokens', **network) -> ModelConfig:
+  sizes = {'emb_dim': 16, 'num_heads': 2, 'head_dim': 8, 'encoder_layers': 1, 'decoder_layers': 1, 'mlp_dim': 32, 'note_features': 8}
+  lengths = {'note_length': 64, 'target_frames': FRAMES, 'context_frames': CONTEXT}
+  return ModelConfig(
+    network=NetworkConfig(conditioning=conditioning, **(sizes | lengths | network)),
+    diffusion=DiffusionConfig(output='x0', loss_on='x0', context_noise=0.1),
+    sampler=SamplerConfig('ddim', steps=2, guidance=1.0),
+  )
+
+
+def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:
+  """Five notes a second, each 0.3 s."""
+  rng = np.random.default_rng(seed)
+  onsets = np.arange(0, seconds - 0.3, 0.2)
+  return Notes.from_rows([(t, t + 0.3, rng.integers(48, 72), rng.integers(30, 120), program) for t in onsets])
+
+
+def sound(seconds: float, seed: int = 0) -> np.ndarray:
+  """int16 noise whose loudness changes."""
+  rng = np.random.default_rng(seed)
+  count = int(seconds * 16000)
+  return (rng.normal(size=count) * 4000 * (1 + np.sin(np.arange(count) / 900))).astype(np.int16)
+
+
+def tiny_song(seconds: float = 2.0, name: str = 'song', seed: int = 0) -> Song:
+  return Song(name, melody(seconds, seed=seed), sound(seconds, seed))
+
+
+def write_track(folder: Path, stems: dict[str, tuple[Notes, dict]], audio: np.ndarray) -> None:
+  """A track of Slakh's layout.  stems: name -> (notes, its entry of metadata.yaml)."""
+  (folder / 'MIDI').mkdir(parents=True)
+  for name, (notes, _) in stems.items():
+    write_midi(notes, folder / 'MIDI' / f'{name}.mid')
+  write_audio(folder / 'mix.flac', audio)
+  (folder / 'metadata.yaml').write_text(yaml.safe_dump({'stems': {name: about for name, (_, about) in stems.items()}}))
+
+
+def write_corpus(root: Path) -> Path:
+  """Two tracks to train on, one to validate."""
+  drums = Notes.from_rows([(t, t + 0.1, 36) for t in np.arange(0, 1.8, 0.5)])
+  guitar = {'program_num': 24, 'is_drum': False}
+  two = {'S00': (melody(2.0), guitar), 'S01': (drums, {'program_num': 128, 'is_drum': True})}
+  write_track(root / 'train' / 'Track00001', two, sound(2.0))
+  write_track(root / 'train' / 'Track00002', {'S00': (melody(1.0, seed=1), {'program_num': 40, 'is_drum': False})}, sound(1.0, 1))
+  write_track(root / 'validation' / 'Track00003', {'S00': (melody(1.0, seed=2), guitar)}, sound(1.0, 2))
+  return root
