@@ -2,6 +2,8 @@
 
 import dataclasses
 import os
+import typing
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +17,7 @@ import numpy as np
 from mt3_synth.audio.mel import unscale
 from mt3_synth.compilation import cache_compiled_programs
 from mt3_synth.config import ModelConfig, SamplerConfig
-from mt3_synth.errors import InputError
+from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.inverter import Inverter
 from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.aligned import AlignedNotes
@@ -88,6 +90,9 @@ class SpectrogramDiffusionPipeline:
     """The model's sampler with what is given instead of its own."""
     given = {'steps': steps, 'guidance': guidance, 'name': sampler}
     how = dataclasses.replace(self.config.sampler, **{name: value for name, value in given.items() if value is not None})
+    names = typing.get_args(typing.get_type_hints(SamplerConfig)['name'])
+    if how.name not in names:
+      raise InputError(f'no sampler {how.name!r}; there are {", ".join(names)}')
     if how.steps < 1:
       raise InputError(f'{how.steps} sampling steps, expected at least 1')
     if not np.isfinite(how.guidance):
@@ -106,6 +111,8 @@ class SpectrogramDiffusionPipeline:
     frames, context_frames = network.target_frames, network.context_frames
     total = self.frame_count(notes)
     context = jnp.zeros((1, context_frames, network.mel_bands))
+    if not 0 <= seed < 2**32:
+      raise InputError(f'seed is {seed}, expected 0 to {2**32 - 1}')
     model, key = ContextDiffusion(self.config), jax.random.key(seed)
     for index, encoded in enumerate(self._encode(notes, total, strict)):
       mask = jnp.full((1, context_frames), index > 0, jnp.int32)
@@ -127,7 +134,12 @@ class SpectrogramDiffusionPipeline:
         yield jnp.asarray(rows)
       return
     cut = partial(aligned_notes, notes, frames=network.target_frames, config=self.config.notes, mel=mel)
-    size = max(len(cut(int(start))['mask']) for start in starts)
+    with warnings.catch_warnings():  # of notes left out: below, segment after segment
+      warnings.simplefilter('error' if strict else 'ignore', InputWarning)
+      try:
+        size = max(len(cut(int(start))['mask']) for start in starts)
+      except InputWarning as e:
+        raise InputError(f'{e}; let notes be left out, or give a piece with fewer at a time') from None
     for start in starts:
       yield AlignedNotes(**{name: jnp.asarray(column)[None] for name, column in cut(int(start), size=size).items()})
 

@@ -26,8 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
   notes = to_notes(args.midi)
-  if args.plot and Path(args.plot).suffix.lower() != '.png':
-    raise InputError(f'{args.plot}: a picture is written as .png')
+  _check_outputs(args.output, args.plot)
   pipeline = SpectrogramDiffusionPipeline.from_pretrained(args.checkpoint)
   how = pipeline.sampling(args.steps, args.guidance, args.sampler)
   segments = pipeline.segments(notes, how, args.seed, args.strict)
@@ -46,6 +45,17 @@ def run(args: argparse.Namespace) -> int:
     plot_song(notes, np.concatenate(drawn), args.plot, title=Path(args.midi).stem, config=pipeline.config.mel)
     print(args.plot)
   return 0
+
+
+def _check_outputs(output: str, plot: str | None) -> None:
+  """Says what can't be written before minutes are spent; `audio_writer` tries the rest."""
+  for path in filter(None, (output, plot)):
+    if Path(path).is_dir():
+      raise InputError(f'{path}: is a folder; name a file in it')
+  if plot and Path(plot).suffix.lower() != '.png':
+    raise InputError(f'{plot}: a picture is written as .png')
+  if plot and not Path(plot).parent.is_dir():
+    raise InputError(f'{plot}: there is no folder {Path(plot).parent}')
 
 
 def _watched(mels: Iterable[np.ndarray], progress: tqdm, kept: list[np.ndarray] | None) -> Iterator[np.ndarray]:

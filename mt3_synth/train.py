@@ -3,6 +3,7 @@
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -39,12 +40,12 @@ def run(args: argparse.Namespace) -> int:
 
 def train(config: TrainConfig) -> TrainState:
   """Trains until `config.total_steps`, from the newest checkpoint under `config.model_dir` if there is one."""
+  _check(config)
   cache_compiled_programs()
   model_dir = Path(config.model_dir).expanduser()
   _claim(model_dir, config)
   loader = CropLoader(_songs(config, 'train'), config.model, config.batch_size, config.seed)
-  held_out = CropLoader(_songs(config, 'validation'), config.model, config.batch_size, config.seed)
-  held_out_batches = [held_out.batch(n) for n in range(config.eval_batches)]
+  held_out_batches = _held_out(config)
 
   model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
   rate = learning_rate(config.optimizer, config.total_steps)
@@ -65,7 +66,7 @@ def train(config: TrainConfig) -> TrainState:
         scalars = {'loss': loss, 'grad_norm': metrics['grad_norm'], 'learning_rate': rate(step), 'steps_per_second': speed}
         logs.scalars(step, {f'train/{name}': value for name, value in scalars.items()})
         progress.set_postfix(loss=f'{loss:.4f}', steps_s=f'{speed:.2f}')
-      if step % config.eval_every == 0 or step == config.total_steps:
+      if held_out_batches and (step % config.eval_every == 0 or step == config.total_steps):
         keys = jax.random.split(eval_key, len(held_out_batches))
         evals = [eval_step(state.ema, b, key, model=model) for b, key in zip(held_out_batches, keys, strict=True)]
         logs.scalars(step, {f'eval/{name}': np.mean([e[name] for e in evals]) for name in evals[0]})
@@ -73,6 +74,12 @@ def train(config: TrainConfig) -> TrainState:
         checkpoints.save(state)
     progress.close()
   return state
+
+
+def _check(config: TrainConfig) -> None:
+  for name in ('total_steps', 'batch_size', 'log_every', 'eval_every', 'save_every', 'keep'):
+    if getattr(config, name) < 1:
+      raise InputError(f'TrainConfig.{name} is {getattr(config, name)}, expected at least 1')
 
 
 def _claim(model_dir: Path, config: TrainConfig) -> None:
@@ -86,6 +93,14 @@ def _claim(model_dir: Path, config: TrainConfig) -> None:
     (model_dir / 'train_config.json').write_text(to_json(config))
   except OSError as e:
     raise InputError(f'{model_dir}: {e.strerror}; give a MODEL_DIR that can be written') from None
+
+
+def _held_out(config: TrainConfig) -> list[dict[str, Any]]:
+  """Batches of the validation split, the same ones each time."""
+  if not config.eval_batches:
+    return []
+  loader = CropLoader(_songs(config, 'validation'), config.model, config.batch_size, config.seed)
+  return [loader.batch(n) for n in range(config.eval_batches)]
 
 
 def _songs(config: TrainConfig, split: str) -> list[Song]:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import safetensors
 from flax import traverse_util
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from mt3_synth.config import ModelConfig, from_json, to_json
 from mt3_synth.errors import InputError
@@ -43,12 +43,14 @@ def save_pretrained(folder: str | Path, config: ModelConfig, params: Any, dtype:
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix='.part-', dir=folder))
     try:
-      save_file(arrays, part / WEIGHTS)
+      (part / WEIGHTS).write_bytes(save(arrays))
       (part / 'config.json').write_text(to_json(config))
       for name in (WEIGHTS, 'config.json'):
         os.replace(part / name, folder / name)
     finally:
       shutil.rmtree(part, ignore_errors=True)
+      if not any(folder.iterdir()):
+        folder.rmdir()
   except OSError as e:
     raise InputError(f'{folder}: {e.strerror}; give a folder that can be written') from None
 
@@ -68,7 +70,10 @@ def load_pretrained(folder: str | Path | None = None) -> tuple[ModelConfig, Any]
     raise InputError(f'{folder}: no such folder; give one with config.json and {WEIGHTS}, or a training run')
   if not config_file.is_file():
     raise InputError(f'{folder}: has no config.json; expected a model folder or a training run')
-  config = from_json(ModelConfig, config_file.read_text(), str(config_file))
+  try:
+    config = from_json(ModelConfig, config_file.read_text(), str(config_file))
+  except (OSError, UnicodeDecodeError) as e:
+    raise InputError(f'{config_file}: unreadable ({e}); copy it again') from None
   if (folder / WEIGHTS).is_file():
     params, source = _read_weights(folder / WEIGHTS), folder / WEIGHTS
   else:
@@ -94,8 +99,8 @@ def _read_run(folder: Path) -> tuple[Any, Path]:
   try:
     with ocp.StandardCheckpointer() as checkpointer:
       return checkpointer.restore(path.absolute()), path
-  except (ValueError, OSError, KeyError, AssertionError) as e:
-    reason = str(e).splitlines()[0] if str(e) else type(e).__name__
+  except Exception as e:  # of a missing piece of an array it says no more than Exception
+    reason = ' '.join(str(e).split())[:150] or type(e).__name__
     raise InputError(f'{path}: damaged ({reason}); remove {path.parent} and the checkpoint before it is used') from None
 
 

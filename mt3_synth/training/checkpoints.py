@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from mt3_synth.errors import InputError
 from mt3_synth.training.step import TrainState
 
 
@@ -35,12 +36,20 @@ class Checkpoints:
     self.manager.save(step, args=items, force=True)
 
   def restore(self, like: TrainState) -> TrainState | None:
-    """The newest whole checkpoint in the shapes of `like`, or None where there is none."""
+    """The newest whole checkpoint in the shapes of `like`, or None where there is none.
+
+    Raises:
+      InputError: it is damaged, or of another optimiser.
+    """
     step = self.manager.latest_step()
     if step is None:
       return None
     rest: Any = {'step': like.step, 'params': like.params, 'opt_state': like.opt_state}
     abstract = lambda tree: jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
     items = ocp.args.Composite(ema=ocp.args.StandardRestore(abstract(like.ema)), state=ocp.args.StandardRestore(abstract(rest)))
-    found = self.manager.restore(step, args=items)
+    try:
+      found = self.manager.restore(step, args=items)
+    except Exception as e:  # of a missing piece of an array Orbax says no more than Exception
+      folder, reason = self.manager.directory / str(step), ' '.join(str(e).split())[:150]
+      raise InputError(f'{folder}: damaged or of another optimiser ({reason}); remove it, or give another MODEL_DIR') from None
     return TrainState(ema=found['ema'], **found['state'])

@@ -1,5 +1,7 @@
 """Optimisers and learning-rate schedules, by optax."""
 
+import functools
+
 import jax
 import optax
 
@@ -14,11 +16,13 @@ def learning_rate(config: OptimizerConfig, total_steps: int) -> optax.Schedule:
   return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), after], [warmup]) if warmup else after
 
 
+@functools.cache
 def make_optimizer(config: OptimizerConfig, total_steps: int) -> optax.GradientTransformation:
-  """The configured optimiser; position tables have no gradient and AdamW's decay skips vectors."""
+  """The configured optimiser; weight decay is of kernels alone.  Equal arguments give the same object, so its step is compiled once."""
   rate = learning_rate(config, total_steps)
   if config.name == 'adafactor':
-    tx = optax.adafactor(rate, decay_rate=0.8, multiply_by_parameter_scale=True, weight_decay_rate=config.weight_decay or None)
+    decay = config.weight_decay or None
+    tx = optax.adafactor(rate, decay_rate=0.8, multiply_by_parameter_scale=True, weight_decay_rate=decay, weight_decay_mask=_is_kernel)
   else:
     tx = optax.adamw(rate, b2=0.99, weight_decay=config.weight_decay, mask=_is_kernel)
   return optax.chain(optax.clip_by_global_norm(config.clip_norm), tx) if config.clip_norm else tx

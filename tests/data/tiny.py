@@ -1,5 +1,6 @@
 """What the tests of training and synthesis share: a network of the smallest sizes, and a corpus of a few seconds on disk."""
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,20 @@ FRAMES, CONTEXT, HOP = 16, 8, 320
 
 
 def tiny_model(conditioning='tokens', **network) -> ModelConfig:
-  sizes = {'emb_dim': 16, 'num_heads': 2, 'head_dim': 8, 'encoder_layers': 1, 'decoder_layers': 1, 'mlp_dim': 32, 'note_features': 8}
-  lengths = {'note_length': 64, 'target_frames': FRAMES, 'context_frames': CONTEXT}
+  sizes = NetworkConfig(
+    emb_dim=16,
+    num_heads=2,
+    head_dim=8,
+    encoder_layers=1,
+    decoder_layers=1,
+    mlp_dim=32,
+    note_features=8,
+    note_length=64,
+    target_frames=FRAMES,
+    context_frames=CONTEXT,
+  )
   return ModelConfig(
-    network=NetworkConfig(conditioning=conditioning, **(sizes | lengths | network)),
+    network=dataclasses.replace(sizes, conditioning=conditioning, **network),
     diffusion=DiffusionConfig(output='x0', loss_on='x0', context_noise=0.1),
     sampler=SamplerConfig('ddim', steps=2, guidance=1.0),
   )
@@ -26,8 +37,8 @@ def tiny_model(conditioning='tokens', **network) -> ModelConfig:
 def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:
   """Five notes a second, each 0.3 s."""
   rng = np.random.default_rng(seed)
-  onsets = np.arange(0, seconds - 0.3, 0.2)
-  return Notes.from_rows([(t, t + 0.3, rng.integers(48, 72), rng.integers(30, 120), program) for t in onsets])
+  onsets = np.arange(0, seconds - 0.3, 0.2).tolist()
+  return Notes.from_rows([(t, t + 0.3, int(rng.integers(48, 72)), int(rng.integers(30, 120)), program) for t in onsets])
 
 
 def sound(seconds: float, seed: int = 0) -> np.ndarray:

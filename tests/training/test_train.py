@@ -1,0 +1,187 @@
+"""The train verb: what a run writes, and that stopping it changes nothing."""
+
+import dataclasses
+import json
+import shutil
+
+import jax
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import mt3_synth.train
+from mt3_synth import cli
+from mt3_synth.config import ModelConfig, from_json
+from mt3_synth.errors import InputError
+from mt3_synth.train import train
+from mt3_synth.training.config import OptimizerConfig, TrainConfig
+from tests.data.tiny import tiny_model
+
+
+def lines(folder):
+  return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+
+
+def steps(folder):
+  return sorted(path.name for path in (folder / 'checkpoints').iterdir())
+
+
+def assert_same(a, b):
+  jax.tree.map(assert_array_equal, jax.device_get(a), jax.device_get(b))
+
+
+@pytest.fixture
+def copy(finished, tmp_path):
+  """A copy of the run to damage or go on with: (its configuration, its folder)."""
+  folder = tmp_path / 'copy'
+  shutil.copytree(finished.folder, folder)
+  return dataclasses.replace(finished.config, model_dir=str(folder)), folder
+
+
+@pytest.fixture
+def quick(monkeypatch, config, tmp_path):
+  """A loop whose steps only count; the loss is the step's number."""
+
+  def count(state, batch, key, **_):
+    after = state.replace(step=state.step + 1)
+    return after, {'loss': after.step.astype(float), 'grad_norm': 0.0}
+
+  monkeypatch.setattr(mt3_synth.train, 'train_step', count)
+  monkeypatch.setattr(mt3_synth.train, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
+  return lambda **changes: train(dataclasses.replace(config, model_dir=str(tmp_path / 'run'), **changes))
+
+
+def test_a_run_writes_its_configuration_metrics_and_checkpoints(finished):
+  folder = finished.folder
+  assert from_json(ModelConfig, (folder / 'config.json').read_text()) == finished.config.model
+  assert from_json(TrainConfig, (folder / 'train_config.json').read_text()) == finished.config
+  logged = lines(folder)
+  assert [line['step'] for line in logged if 'train/loss' in line] == [2, 4, 6]
+  assert [line['step'] for line in logged if 'eval/loss' in line] == [3, 6]
+  values = [value for line in logged for name, value in line.items() if name not in ('step', 'seconds')]
+  assert np.isfinite(values).all()
+  assert (np.array(values) > 0).all()
+  assert list(folder.glob('events.out.tfevents*'))
+  assert steps(folder) == ['3', '6']
+  assert int(finished.state.step) == 6
+
+
+def test_the_parameters_move_but_not_the_position_tables(finished):
+  first, last = finished.params[0], finished.params[-1]
+  for path, before in jax.tree_util.tree_leaves_with_path(first):
+    after = last
+    for key in path:
+      after = after[key.key]
+    moved = not np.array_equal(before, after)
+    assert moved != any(key.key == 'Embed_0' for key in path), path
+
+
+def test_the_average_follows_the_parameters(finished):
+  average = finished.params[0]
+  for step, params in enumerate(finished.params[1:]):
+    decay = min(finished.config.ema_decay, (1 + step) / (10 + step))
+    average = jax.tree.map(lambda old, new, d=decay: d * old + (1 - d) * new, average, params)
+  jax.tree.map(lambda a, b: assert_allclose(a, b, atol=1e-6), average, finished.state.ema)
+
+
+def test_an_interrupted_run_goes_on_bit_for_bit(finished, tmp_path, monkeypatch):
+  config = dataclasses.replace(finished.config, model_dir=str(tmp_path / 'run'))
+  step, calls = mt3_synth.train.train_step, []
+
+  def interrupted(*args, **kwargs):
+    calls.append(1)
+    if len(calls) == 5:
+      raise KeyboardInterrupt
+    return step(*args, **kwargs)
+
+  monkeypatch.setattr(mt3_synth.train, 'train_step', interrupted)
+  with pytest.raises(KeyboardInterrupt):
+    train(config)
+  assert steps(tmp_path / 'run') == ['3']
+  assert_same(train(config), finished.state)
+  assert len(calls) == 5 + 3
+  assert steps(tmp_path / 'run') == ['3', '6']
+  last = [{name: value for name, value in lines(folder)[-1].items() if name != 'seconds'} for folder in (tmp_path / 'run', finished.folder)]
+  assert last[0] == last[1]
+
+
+def test_a_finished_run_is_not_trained_again(finished, copy):
+  config, folder = copy
+  logged = lines(folder)
+  assert_same(train(config), finished.state)
+  assert lines(folder) == logged
+
+
+def test_a_half_written_checkpoint_is_passed_over(finished, copy):
+  config, folder = copy
+  begun = folder / 'checkpoints' / '9.orbax-checkpoint-tmp'
+  shutil.copytree(folder / 'checkpoints' / '6', begun)
+  shutil.rmtree(begun / 'state')
+  assert_same(train(config), finished.state)
+
+
+def test_a_damaged_checkpoint_is_named(copy):
+  config, folder = copy
+  state = folder / 'checkpoints' / '6' / 'state'
+  max((file for file in state.rglob('*') if file.is_file()), key=lambda file: file.stat().st_size).unlink()
+  with pytest.raises(InputError, match='checkpoints/6: damaged') as error:
+    train(config)
+  assert '\n' not in str(error.value)
+  shutil.rmtree(state)
+  with pytest.raises(InputError, match='checkpoints/6: damaged'):
+    train(config)
+
+
+def test_another_model_in_the_folder_is_refused_and_left_alone(copy):
+  config, folder = copy
+  before = (folder / 'config.json').read_text()
+  with pytest.raises(InputError, match='holds a run of another model'):
+    train(dataclasses.replace(config, model=tiny_model('tokens')))
+  assert (folder / 'config.json').read_text() == before
+
+
+def test_another_optimiser_is_refused(copy):
+  config, _ = copy
+  with pytest.raises(InputError, match='of another optimiser'):
+    train(dataclasses.replace(config, optimizer=OptimizerConfig('adafactor')))
+
+
+def test_a_folder_that_cannot_be_made_is_named(config, tmp_path):
+  (tmp_path / 'file').touch()
+  with pytest.raises(InputError, match='file/run: .*give a MODEL_DIR that can be written'):
+    train(dataclasses.replace(config, model_dir=str(tmp_path / 'file' / 'run')))
+
+
+@pytest.mark.parametrize('name', ['total_steps', 'batch_size', 'log_every', 'eval_every', 'save_every', 'keep'])
+def test_counts_below_one_are_refused(config, tmp_path, name):
+  with pytest.raises(InputError, match=f'{name} is 0, expected at least 1'):
+    train(dataclasses.replace(config, model_dir=str(tmp_path / 'run'), **{name: 0}))
+  assert not (tmp_path / 'run').exists()
+
+
+def test_the_loop_keeps_its_rhythm(quick, tmp_path):
+  quick(total_steps=7, save_every=2, keep=2, log_every=3, eval_every=5)
+  assert steps(tmp_path / 'run') == ['6', '7']
+  logged = lines(tmp_path / 'run')
+  assert [(line['step'], line['train/loss']) for line in logged if 'train/loss' in line] == [(3, 2.0), (6, 5.0)]
+  assert [line['step'] for line in logged if 'eval/loss' in line] == [5, 7]
+
+
+def test_without_evaluation_no_validation_split_is_needed(quick, corpus, tmp_path):
+  shutil.copytree(corpus / 'train', tmp_path / 'corpus' / 'train')
+  quick(corpora=(str(tmp_path / 'corpus'),), eval_batches=0)
+  assert not [line for line in lines(tmp_path / 'run') if 'eval/loss' in line]
+  with pytest.raises(InputError, match='no tracks under validation'):
+    quick(corpora=(str(tmp_path / 'corpus'),))
+
+
+def test_the_verb_needs_a_gin_file(capsys):
+  assert cli.main(['train']) == 2
+  assert 'give at least one --gin_file' in capsys.readouterr().err
+
+
+def test_the_verb_hands_over_what_gin_says(monkeypatch):
+  given = []
+  monkeypatch.setattr(mt3_synth.train, 'train', given.append)
+  assert cli.main(['train', '--gin_file', 'gin_configs/demo.gin', "--gin.MODEL_DIR='runs/a'", '--gin.TRAIN_STEPS=3']) == 0
+  assert (given[0].model_dir, given[0].total_steps) == ('runs/a', 3)
