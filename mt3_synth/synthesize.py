@@ -52,10 +52,10 @@ def _check_outputs(output: str, plot: str | None) -> None:
   for path in filter(None, (output, plot)):
     if Path(path).is_dir():
       raise InputError(f'{path}: is a folder; name a file in it')
+    if not Path(path).parent.is_dir():
+      raise InputError(f'{path}: there is no folder {Path(path).parent}; make it first')
   if plot and Path(plot).suffix.lower() != '.png':
     raise InputError(f'{plot}: a picture is written as .png')
-  if plot and not Path(plot).parent.is_dir():
-    raise InputError(f'{plot}: there is no folder {Path(plot).parent}')
 
 
 def _watched(mels: Iterable[np.ndarray], progress: tqdm, kept: list[np.ndarray] | None) -> Iterator[np.ndarray]:

@@ -1,14 +1,19 @@
 """What the tests of training and synthesis share: a network of the smallest sizes, and a corpus of a few seconds on disk."""
 
 import dataclasses
+import functools
 from pathlib import Path
+from typing import Any
 
+import flax.linen as nn
+import jax
 import numpy as np
 import yaml
 
 from mt3_synth.audio.files import write_audio
 from mt3_synth.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.data.songs import Song
+from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.notes import Notes, write_midi
 
 FRAMES, CONTEXT, HOP = 16, 8, 320
@@ -32,6 +37,12 @@ def tiny_model(conditioning='tokens', **network) -> ModelConfig:
     diffusion=DiffusionConfig(output='x0', loss_on='x0', context_noise=0.1),
     sampler=SamplerConfig('ddim', steps=2, guidance=1.0),
   )
+
+
+@functools.cache
+def tiny_params(conditioning='tokens') -> Any:
+  """Parameters of no training, made once a test session."""
+  return jax.device_get(nn.meta.unbox(jax.jit(ContextDiffusion(tiny_model(conditioning)).init)(jax.random.key(0))))
 
 
 def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:

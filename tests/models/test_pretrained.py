@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 import optax
@@ -14,18 +13,17 @@ from mt3_synth import cli
 from mt3_synth.config import to_json
 from mt3_synth.errors import InputError
 from mt3_synth.models import pretrained
-from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.models.pretrained import load_pretrained, save_pretrained
 from mt3_synth.training.checkpoints import Checkpoints
 from mt3_synth.training.step import new_state
-from tests.data.tiny import tiny_model
+from tests.data.tiny import tiny_model, tiny_params
 
 CONFIG = tiny_model('aligned')
 
 
 @pytest.fixture(scope='module')
 def params():
-  return jax.device_get(nn.meta.unbox(jax.jit(ContextDiffusion(CONFIG).init)(jax.random.key(0))))
+  return tiny_params('aligned')
 
 
 @pytest.fixture

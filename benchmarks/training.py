@@ -1,0 +1,82 @@
+"""Training steps a second of the tiny model: notes told frame by frame, against the same network reading tokens; and the loader apart.
+
+`python -m benchmarks training`
+"""
+
+import dataclasses
+import time
+
+import flax.linen as nn
+import jax
+import numpy as np
+
+from benchmarks.features import best_seconds
+from benchmarks.griffin_lim import music
+from mt3_synth.config import ModelConfig
+from mt3_synth.data.loader import CropLoader
+from mt3_synth.data.songs import Song
+from mt3_synth.gin_files import read_gin
+from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.notes import Notes
+from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.optimizer import make_optimizer
+from mt3_synth.training.step import new_state, train_step
+
+GIN_FILE = 'gin_configs/models/diffusion/context/tiny.gin'
+TOKENS = 2048  # the published row; padded to it, as in training
+SECONDS = 60
+BATCH = 8
+STEPS = 10
+
+
+def song(seconds: float = SECONDS, seed: int = 0) -> Song:
+  """A minute of four parts, sixteen notes a second."""
+  rng = np.random.default_rng(seed)
+  onsets = np.arange(0, seconds - 1, 1 / 16).tolist()
+  rows = [
+    (t, t + float(rng.uniform(0.1, 1)), int(rng.integers(36, 84)), int(rng.integers(40, 120)), 8 * (n % 4)) for n, t in enumerate(onsets)
+  ]
+  return Song('benchmark', Notes.from_rows(rows), (music(seconds, seed) * 8000).astype(np.int16))
+
+
+def steps_per_second(config: TrainConfig, loader: CropLoader, steps: int) -> float:
+  """Of whole updates, the features of their crops computed within; compilation and the making of batches are not counted."""
+  model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
+  state = new_state(nn.meta.unbox(jax.jit(model.init)(jax.random.key(0))), tx)
+  batches = [loader.batch(n) for n in range(4)]
+  update = lambda state, n: train_step(state, batches[n % 4], jax.random.key(1), model=model, tx=tx, ema_decay=config.ema_decay)
+  state, _ = update(state, 0)
+  jax.block_until_ready(state)
+  start = time.perf_counter()
+  for n in range(steps):
+    state, _ = update(state, n)
+  jax.block_until_ready(state)
+  return steps / (time.perf_counter() - start)
+
+
+def with_tokens(model: ModelConfig) -> ModelConfig:
+  return dataclasses.replace(model, network=dataclasses.replace(model.network, conditioning='tokens', note_length=TOKENS))
+
+
+def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
+  """Measures both kinds of conditions with the same decoder, context, optimiser and crops.
+
+  Returns:
+    steps and examples a second of both, and the ratio; batches a second that the loader makes of either on one core, and how much faster
+    that is than they are used.
+  """
+  config = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"])
+  models = {'aligned': config.model, f'tokens_{TOKENS}': with_tokens(config.model)}
+  piece = song()
+  figures: dict = {'batch_size': batch_size}
+  speeds = {}
+  for name, model in models.items():
+    loader = CropLoader([piece], model, batch_size, seed=0)
+    speeds[name] = steps_per_second(dataclasses.replace(config, model=model), loader, steps)
+    batches = 1 / best_seconds(lambda loader=loader: loader.batch(0))
+    figures[f'{name}_steps_per_second'] = speeds[name]
+    figures[f'{name}_examples_per_second'] = speeds[name] * batch_size
+    figures[f'{name}_loader_batches_per_second'] = batches
+    figures[f'{name}_loader_times_as_fast_as_training'] = batches / speeds[name]
+  fast, slow = speeds.values()
+  return figures | {'ratio': fast / slow}
