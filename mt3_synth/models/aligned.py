@@ -10,8 +10,10 @@ from typing import NamedTuple
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from mt3_synth.config import NetworkConfig
+from mt3_synth.audio.mel import mel_basis, scale
+from mt3_synth.config import MelConfig, NetworkConfig
 from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed
 
 PROGRAMS = 129  # 128 is the drum kit
@@ -21,7 +23,8 @@ ATTACKS = (-1.0, 0.0, 1.0, 2.0, 4.0)  # centres of onset pulses, frames
 DECAYS = (3.0, 8.0, 20.0, 50.0, 150.0)  # time constants while the note is held, frames
 HITS = (3.0, 8.0, 20.0, 50.0)  # of sounds that ring whether held or not
 RELEASES = (2.0, 6.0, 20.0, 60.0)  # after the release
-QUIET = 6.0  # amplitudes start at e^-6, in the middle of a log-mel's range
+QUIET = 2.0  # amplitudes start at e^-2 and below
+small_init = nn.initializers.variance_scaling(0.1, 'fan_in', 'truncated_normal')
 BASIS = 1 + len(ATTACKS) + len(DECAYS) + len(HITS) + len(RELEASES)
 
 
@@ -54,8 +57,30 @@ def basis(notes: AlignedNotes, frames: int) -> jax.Array:
   return jnp.stack(phi, axis=-1) * (notes.mask[:, None, :, None] > 0)
 
 
+def harmonic_combs(key, shape, dtype=jnp.float32):
+  """Where the harmonics of each pitch lie in the mel, as logarithms [PITCHES, D] below 0; flat for drums.
+
+  Told at the start and trained on, since neighbouring pitches differ by a fraction of a band: found from nothing they blur.
+  """
+  del key
+  config = MelConfig(bands=shape[1])
+  bins = np.arange(config.fft // 2 + 1) * config.sample_rate / config.fft
+  combs = np.zeros(shape)
+  for pitch in range(128):
+    harmonics = 440 * 2 ** ((pitch - 69) / 12) * np.arange(1, 60)
+    harmonics = harmonics[harmonics < config.high_hz]
+    if not len(harmonics):
+      continue
+    x = (bins - harmonics[:, None]) * config.window / config.sample_rate
+    with np.errstate(divide='ignore', invalid='ignore'):  # the Hann window's transform, 0.5 one bin from the centre
+      lobe = np.where(np.abs(np.abs(x) - 1) < 1e-6, 0.5, np.abs(np.sinc(x) / (1 - x**2)))
+    mel = (lobe / np.arange(1, len(harmonics) + 1)[:, None]).sum(axis=0) @ mel_basis(config)
+    combs[pitch] = np.log(mel / mel.max() + 1e-3)
+  return jnp.asarray(combs, dtype)
+
+
 class AlignedNoteEncoder(nn.Module):
-  """AlignedNotes [B, M] -> h [B, T, E]."""
+  """AlignedNotes [B, M] -> h [B, T, E], and the scaled log-mel [B, T, D] that the notes' magnitudes add up to."""
 
   config: NetworkConfig
 
@@ -76,9 +101,16 @@ class AlignedNoteEncoder(nn.Module):
     phi = basis(notes, c.target_frames).astype(c.dtype)
     heard = jnp.einsum('btmk,bmf->btkf', phi, e)
     h = Dense(c.emb_dim, ('embed', 'embed'), c.dtype, name='frame')(heard.reshape(*heard.shape[:2], -1))
-    # Magnitudes of notes add up and a mel is their logarithm: a first guess of the spectrum, as a sum of each note's decaying bands.
-    bands = jnp.exp(Dense(BASIS * c.mel_bands, ('embed', 'mlp'), 'float32', name='amplitude')(e) - QUIET)
-    spectrum = jnp.einsum('btmk,bmkd->btd', phi.astype(jnp.float32), bands.reshape(*e.shape[:2], BASIS, c.mel_bands))
-    level = jnp.log(spectrum + 1e-5) / QUIET + 1
+    level = self._spectrum(phi.astype(jnp.float32), e, notes.pitch)
     h = h + Dense(c.emb_dim, ('vocab', 'embed'), c.dtype, name='spectrum')(level)
-    return nn.Dropout(c.dropout, DROPOUT_BROADCAST)(h, deterministic)
+    return nn.Dropout(c.dropout, DROPOUT_BROADCAST)(h, deterministic), level
+
+  def _spectrum(self, phi, e, pitch):
+    """The scaled log-mel [B, T, D] of the notes as a sum of magnitudes: each note's bands decay on their own, from its pitch's comb."""
+    bands = self.config.mel_bands
+    amplitude = Dense(BASIS * bands, ('embed', 'mlp'), 'float32', small_init, name='amplitude')(e).reshape(*e.shape[:2], BASIS, bands)
+    comb = Embed(PITCHES, bands, harmonic_combs, name='comb').take(pitch)
+    weight = self.param('comb_weight', nn.with_logical_partitioning(nn.initializers.ones, ('mlp',)), (BASIS,), jnp.float32)
+    magnitude = jnp.exp(amplitude + weight[:, None] * comb[:, :, None, :] - QUIET)
+    spectrum = jnp.einsum('btmk,bmkd->btd', phi, magnitude)
+    return scale(jnp.log(spectrum + MelConfig.floor))

@@ -51,7 +51,7 @@ class ContextDiffusionNetwork(nn.Module):
     mask = conditions.context_mask > 0
     encodings = self.continuous_encoder(conditions.context, mask, deterministic)
     if self.config.conditioning == 'aligned':
-      return self.decoder.memorise(encodings, mask, self.aligned_encoder(conditions.notes, deterministic))
+      return self.decoder.memorise(encodings, mask, *self.aligned_encoder(conditions.notes, deterministic))
     notes, note_mask = self.token_encoder(conditions.notes, deterministic)
     return self.decoder.memorise(jnp.concatenate([notes, encodings], axis=1), jnp.concatenate([note_mask, mask], axis=1))
 

@@ -26,6 +26,7 @@ class Memory(NamedTuple):
   keys_values: tuple  # a layer's (keys, values), each [B, K, H, head_dim]
   mask: jax.Array  # [B, K]
   aligned: tuple | None  # of the input, then of each layer: [B, T, E]
+  level: jax.Array | None  # [B, T, D] what the aligned notes' magnitudes add up to, for the output
 
 
 class DecoderLayer(nn.Module):
@@ -77,6 +78,8 @@ class DiffusionDecoder(nn.Module):
     self.decoder_norm = RMSNorm(c.dtype)
     self.dropout = nn.Dropout(c.dropout, DROPOUT_BROADCAST)
     self.spec_out_dense = Dense(c.mel_bands, ('embed', 'vocab'), 'float32')
+    if c.conditioning == 'aligned':
+      self.level_out_dense = Dense(c.mel_bands, ('vocab', 'embed'), 'float32', lambda key, shape, dtype: jnp.eye(*shape, dtype=dtype))
 
   def film(self, time):
     """FiLM of every layer [S, L, 2, 2E] for diffusion times [S]: depends on nothing else, so a walk computes it once."""
@@ -84,18 +87,19 @@ class DiffusionDecoder(nn.Module):
     x = nn.silu(self.time_emb_dense1(x))
     return jnp.stack([layer.film(x) for layer in self.layers], axis=1)
 
-  def memorise(self, encodings, mask, aligned=None) -> Memory:
+  def memorise(self, encodings, mask, aligned=None, level=None) -> Memory:
     """The conditions as the layers use them.
 
     Args:
       encodings: [B, K, E] notes and context, concatenated (`concat_encodings`).
       mask: [B, K].
-      aligned: [B, T, E] of the aligned note encoder, or None.
+      aligned, level: [B, T, E] and [B, T, D] of the aligned note encoder, or None.
     """
     keys_values = tuple(layer.project(encodings) for layer in self.layers)
     if aligned is not None:
       aligned = (aligned, *(layer.aligned_projection(aligned) for layer in self.layers))
-    return Memory(keys_values, mask, aligned)
+      level = self.level_out_dense(level)
+    return Memory(keys_values, mask, aligned, level)
 
   def __call__(self, z, film, memory: Memory, deterministic: bool) -> Any:
     x = self.continuous_inputs_projection(z) + self.Embed_0(z.shape[1])
@@ -106,4 +110,5 @@ class DiffusionDecoder(nn.Module):
       if memory.aligned is not None:
         x = x + memory.aligned[i + 1]
       x = layer(x, film[:, i], memory.keys_values[i], memory.mask, deterministic)
-    return self.spec_out_dense(self.dropout(self.decoder_norm(x), deterministic))
+    output = self.spec_out_dense(self.dropout(self.decoder_norm(x), deterministic))
+    return output if memory.level is None else output + memory.level

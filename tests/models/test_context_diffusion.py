@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from mt3_synth.audio.mel import unscale
 from mt3_synth.config import DiffusionConfig, ModelConfig, SamplerConfig
 from mt3_synth.gin_files import read_gin
-from mt3_synth.models.aligned import BASIS, AlignedNotes, basis
+from mt3_synth.models.aligned import BASIS, AlignedNoteEncoder, AlignedNotes, basis, harmonic_combs
 from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
 from mt3_synth.training.config import TrainConfig
 from tests.models.conftest import NETWORK
@@ -124,6 +125,28 @@ def test_a_frame_hears_a_note_only_around_it():
 def test_an_onset_between_frames_is_told_apart():
   at = lambda onset: np.asarray(basis(notes_at([onset], [9.0]), 16))
   assert np.abs(at(4.0) - at(4.25)).max() > 0.2
+
+
+def test_the_comb_of_a_pitch_peaks_at_its_harmonics():
+  combs = np.asarray(harmonic_combs(None, (256, 128)))
+  band = lambda hertz: round(1127 * np.log1p(hertz / 700) / (1127 * np.log1p(8000 / 700) / 129)) - 1
+  assert combs[69].argmax() == band(440)
+  peaks = [n for n in range(1, 127) if combs[69, n] > max(-4, combs[69, n - 1], combs[69, n + 1])]
+  assert peaks[:4] == [band(440), band(880), band(1320), band(1760)]
+  assert np.abs(combs[48:100] - combs[49:101]).max(axis=1).min() > 0.5  # no two neighbours alike
+  assert (combs[128:] == 0).all()
+
+
+def test_magnitudes_of_notes_add_up():
+  """Twice the same note is log 2 louder; no note is the floor."""
+  network = dataclasses.replace(NETWORK, conditioning='aligned')
+  encoder = AlignedNoteEncoder(network)
+  one, two = notes_at([2.0], [9.0]), notes_at([2.0, 2.0], [9.0, 9.0])
+  params = encoder.init(jax.random.key(0), one, True)
+  level = lambda notes: unscale(np.asarray(encoder.apply(params, notes, True)[1]))
+  sounding = slice(4, 8)
+  assert_allclose(level(two)[0, sounding] - level(one)[0, sounding], np.log(2), atol=1e-2)
+  assert_allclose(level(one._replace(mask=jnp.zeros((1, 1))))[0], np.log(1e-5), atol=1e-4)
 
 
 @pytest.mark.parametrize(('size', 'millions'), [('small', 104.0), ('base', 411.7)])
