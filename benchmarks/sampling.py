@@ -5,9 +5,7 @@
 
 import time
 
-import flax.linen as nn
 import jax
-import numpy as np
 
 from benchmarks.training import GIN_FILE, song
 from mt3_synth.config import SamplerConfig
@@ -16,6 +14,7 @@ from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.pipeline import SpectrogramDiffusionPipeline
 from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.step import new_params
 
 SECONDS = 20
 STEPS, MORE_STEPS, GUIDANCE = 10, 100, 2.0
@@ -36,8 +35,8 @@ def run(seconds: float = SECONDS) -> dict:
     seconds of sampling for a second of audio, times real time, and what more steps and guidance cost, as ratios.
   """
   model = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"]).model
-  params = nn.meta.unbox(jax.jit(ContextDiffusion(model).init)(jax.random.key(0)))
-  pipe = SpectrogramDiffusionPipeline(model, jax.tree.map(np.asarray, params), GriffinLim(model.mel))
+  params = jax.device_get(new_params(jax.random.key(0), model=ContextDiffusion(model)))
+  pipe = SpectrogramDiffusionPipeline(model, params, GriffinLim(model.mel))
   notes = song(seconds).notes
   plain = sampling_seconds(pipe, notes, SamplerConfig('ddim', STEPS, 1.0))
   more = sampling_seconds(pipe, notes, SamplerConfig('ddim', MORE_STEPS, 1.0))

@@ -6,7 +6,6 @@
 import dataclasses
 import time
 
-import flax.linen as nn
 import jax
 import numpy as np
 
@@ -20,7 +19,7 @@ from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.notes import Notes
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.optimizer import make_optimizer
-from mt3_synth.training.step import new_state, train_step
+from mt3_synth.training.step import new_params, new_state, train_step
 
 GIN_FILE = 'gin_configs/models/diffusion/context/tiny.gin'
 TOKENS = 2048  # the published row; padded to it, as in training
@@ -42,7 +41,7 @@ def song(seconds: float = SECONDS, seed: int = 0) -> Song:
 def steps_per_second(config: TrainConfig, loader: CropLoader, steps: int) -> float:
   """Of whole updates, the features of their crops computed within; compilation and the making of batches are not counted."""
   model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
-  state = new_state(nn.meta.unbox(jax.jit(model.init)(jax.random.key(0))), tx)
+  state = new_state(new_params(jax.random.key(0), model=model), tx)
   batches = [loader.batch(n) for n in range(4)]
   update = lambda state, n: train_step(state, batches[n % 4], jax.random.key(1), model=model, tx=tx, ema_decay=config.ema_decay)
   state, _ = update(state, 0)

@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 from tqdm import tqdm
@@ -21,7 +20,7 @@ from mt3_synth.training.checkpoints import Checkpoints
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.logs import Logs
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.step import TrainState, eval_step, new_state, train_step
+from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, train_step
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +49,7 @@ def train(config: TrainConfig) -> TrainState:
   model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
   rate = learning_rate(config.optimizer, config.total_steps)
   init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
-  state = new_state(nn.meta.unbox(jax.jit(model.init)(init_key)), tx)
+  state = new_state(new_params(init_key, model=model), tx)
   with Checkpoints(model_dir, config.keep) as checkpoints, Logs(model_dir) as logs:
     state = checkpoints.restore(state) or state
     first = int(state.step)

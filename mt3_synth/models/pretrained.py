@@ -4,9 +4,12 @@ A folder of its own is small (no optimiser, float16) and needs nothing but numpy
 of its newest checkpoint.
 """
 
+import inspect
 import os
 import shutil
+import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -96,12 +99,37 @@ def _read_run(folder: Path) -> tuple[Any, Path]:
   if not steps:
     raise InputError(f'{folder}: has neither {WEIGHTS} nor a finished checkpoint under checkpoints/; train longer or give another folder')
   path = folder / 'checkpoints' / str(steps[0]) / 'ema'
-  try:
+
+  def read():
     with ocp.StandardCheckpointer() as checkpointer:
-      return checkpointer.restore(path.absolute()), path
-  except Exception as e:  # of a missing piece of an array it says no more than Exception
-    reason = ' '.join(str(e).split())[:150] or type(e).__name__
-    raise InputError(f'{path}: damaged ({reason}); remove {path.parent} and the checkpoint before it is used') from None
+      return checkpointer.restore(path.absolute())
+
+  return restored(read, path, f'damaged; remove {path.parent} and the checkpoint before it is used'), path
+
+
+def restored(read: Callable[[], Any], path: os.PathLike, fault: str) -> Any:
+  """What `read` restores by Orbax from `path`.
+
+  Raises:
+    InputError: it can't be read; says `fault` and why.
+  """
+  try:
+    return read()
+  except Exception as e:  # of a missing piece of an array Orbax says no more than Exception
+    _hush_orbax()
+    reason = ' '.join(str(e).split()).partition('. See full')[0][:150] or type(e).__name__
+    raise InputError(f'{path}: {fault} ({reason})') from None
+
+
+def _hush_orbax() -> None:
+  """It reads arrays side by side: each other one that failed would print a traceback when it is collected, whenever that is."""
+  show = sys.unraisablehook
+
+  def hook(unraisable):
+    if not (inspect.iscoroutine(unraisable.object) and 'orbax' in unraisable.object.cr_code.co_filename):
+      show(unraisable)
+
+  sys.unraisablehook = hook
 
 
 def _check(params: Any, config: ModelConfig, source: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
-from mt3_synth.errors import InputError
+from mt3_synth.models.pretrained import restored
 from mt3_synth.training.step import TrainState
 
 
@@ -47,9 +47,6 @@ class Checkpoints:
     rest: Any = {'step': like.step, 'params': like.params, 'opt_state': like.opt_state}
     abstract = lambda tree: jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
     items = ocp.args.Composite(ema=ocp.args.StandardRestore(abstract(like.ema)), state=ocp.args.StandardRestore(abstract(rest)))
-    try:
-      found = self.manager.restore(step, args=items)
-    except Exception as e:  # of a missing piece of an array Orbax says no more than Exception
-      folder, reason = self.manager.directory / str(step), ' '.join(str(e).split())[:150]
-      raise InputError(f'{folder}: damaged or of another optimiser ({reason}); remove it, or give another MODEL_DIR') from None
+    fault = 'damaged or of another optimiser; remove it, or give another MODEL_DIR'
+    found = restored(lambda: self.manager.restore(step, args=items), self.manager.directory / str(step), fault)
     return TrainState(ema=found['ema'], **found['state'])

@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
@@ -21,6 +22,12 @@ class TrainState:
   params: Any
   ema: Any  # exponential moving average of params: what evaluation and synthesis use
   opt_state: Any
+
+
+@partial(jax.jit, static_argnames='model')
+def new_params(key: jax.Array, *, model: ContextDiffusion) -> Any:
+  """Initial parameters, without boxes.  Compiled once for equal models."""
+  return nn.meta.unbox(model.init(key))
 
 
 def new_state(params: Any, tx: optax.GradientTransformation) -> TrainState:

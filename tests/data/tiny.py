@@ -5,7 +5,6 @@ import functools
 from pathlib import Path
 from typing import Any
 
-import flax.linen as nn
 import jax
 import numpy as np
 import yaml
@@ -15,6 +14,7 @@ from mt3_synth.config import DiffusionConfig, ModelConfig, NetworkConfig, Sample
 from mt3_synth.data.songs import Song
 from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.notes import Notes, write_midi
+from mt3_synth.training.step import new_params
 
 FRAMES, CONTEXT, HOP = 16, 8, 320
 
@@ -42,7 +42,7 @@ def tiny_model(conditioning='tokens', **network) -> ModelConfig:
 @functools.cache
 def tiny_params(conditioning='tokens') -> Any:
   """Parameters of no training, made once a test session."""
-  return jax.device_get(nn.meta.unbox(jax.jit(ContextDiffusion(tiny_model(conditioning)).init)(jax.random.key(0))))
+  return jax.device_get(new_params(jax.random.key(0), model=ContextDiffusion(tiny_model(conditioning))))
 
 
 def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:

@@ -40,8 +40,9 @@ def test_one_step_is_the_prediction_from_pure_noise():
 
 
 def test_guidance_of_one_is_none():
-  assert samplers.guide(3.0, 7.0, 1.0) == 3.0
-  assert samplers.guide(3.0, 7.0, 2.0) == -1.0
+  three, seven = jnp.array(3.0), jnp.array(7.0)
+  assert samplers.guide(three, seven, 1.0) == 3.0
+  assert samplers.guide(three, seven, 2.0) == -1.0
 
 
 def test_no_steps_are_refused():

@@ -1,8 +1,11 @@
 """Models on disk: what is saved is loaded, and what is damaged is named."""
 
+import subprocess
+import sys
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -38,6 +41,7 @@ def run(params, tmp_path):
   folder = tmp_path / 'run'
   folder.mkdir()
   (folder / 'config.json').write_text(to_json(CONFIG))
+  params = jax.tree.map(jnp.asarray, params)
   state: Any = new_state(params, optax.sgd(0.1))
   with Checkpoints(folder, keep=2) as checkpoints:
     checkpoints.save(state.replace(step=state.step + 1))
@@ -143,17 +147,30 @@ def test_an_unfinished_checkpoint_is_passed_over(run, params):
 
 
 LOST = {
-  'description': lambda ema: ema / '_METADATA',
-  'index': lambda ema: ema / 'manifest.ocdbt',
-  'values': lambda ema: max((file for file in ema.rglob('*') if file.is_file()), key=lambda file: file.stat().st_size),
+  'description': '_METADATA',
+  'index': 'manifest.ocdbt',
+  'values': 'ocdbt.process_0/d/*',
 }
 
 
 @pytest.mark.parametrize('which', LOST)
 def test_a_damaged_checkpoint_is_named(run, which):
-  LOST[which](run / 'checkpoints' / '2' / 'ema').unlink()
+  for file in (run / 'checkpoints' / '2' / 'ema').glob(LOST[which]):
+    file.unlink()
   said = refused(run, 'checkpoints/2/ema: damaged')
   assert len(said) < 500
+
+
+def test_a_damaged_checkpoint_is_one_line_and_no_traceback(run, tmp_path):
+  """Not even of the arrays that were read beside the first that failed, when the interpreter ends."""
+  for file in (run / 'checkpoints' / '2' / 'ema' / 'ocdbt.process_0' / 'd').iterdir():
+    file.unlink()
+  command = [sys.executable, '-m', 'mt3_synth.cli', 'export', str(run), '--out', str(tmp_path / 'small')]
+  export = subprocess.run(command, capture_output=True, text=True)
+  assert export.returncode == 2
+  assert export.stderr.count('\n') == 1
+  assert export.stderr.startswith(f'mt3-synth export: error: {run}/checkpoints/2/ema: damaged')
+  assert not (tmp_path / 'small').exists()
 
 
 def test_an_empty_checkpoint_is_named(run):
