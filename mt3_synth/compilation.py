@@ -8,7 +8,7 @@ import jax
 
 def cache_compiled_programs() -> None:
   """Points JAX's persistent cache at `$MT3_SYNTH_CACHE`, or `mt3_synth` under the user's cache folder, unless one is set."""
-  if jax.config.jax_compilation_cache_dir:
+  if jax.config.jax_compilation_cache_dir:  # pyright: ignore[reportAttributeAccessIssue]
     return
   home = os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache'
   jax.config.update('jax_compilation_cache_dir', str(os.environ.get('MT3_SYNTH_CACHE') or Path(home) / 'mt3_synth'))

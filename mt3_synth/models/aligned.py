@@ -5,7 +5,7 @@ not learn which frame a note token means, only what the note sounds like.  Besid
 sound, the encoder adds up the notes' magnitudes, since that is what sounds do.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -110,7 +110,7 @@ class AlignedNoteEncoder(nn.Module):
     bands = self.config.mel_bands
     amplitude = Dense(BASIS * bands, ('embed', 'mlp'), 'float32', small_init, name='amplitude')(e).reshape(*e.shape[:2], BASIS, bands)
     comb = Embed(PITCHES, bands, harmonic_combs, name='comb').take(pitch)
-    weight = self.param('comb_weight', nn.with_logical_partitioning(nn.initializers.ones, ('mlp',)), (BASIS,), jnp.float32)
+    weight: Any = self.param('comb_weight', nn.with_logical_partitioning(nn.initializers.ones, ('mlp',)), (BASIS,), jnp.float32)
     magnitude = jnp.exp(amplitude + weight[:, None] * comb[:, :, None, :] - QUIET)
     spectrum = jnp.einsum('btmk,bmkd->btd', phi, magnitude)
     return scale(jnp.log(spectrum + MelConfig.floor))
