@@ -4,7 +4,9 @@
 """
 
 import dataclasses
+import itertools
 import time
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -38,19 +40,17 @@ def song(seconds: float = SECONDS, seed: int = 0) -> Song:
   return Song('benchmark', Notes.from_rows(rows), (music(seconds, seed) * 8000).astype(np.int16))
 
 
-def steps_per_second(config: TrainConfig, loader: CropLoader, steps: int) -> float:
-  """Of whole updates, the features of their crops computed within; compilation and the making of batches are not counted."""
+def updates(config: TrainConfig, loader: CropLoader) -> Iterator[float]:
+  """Makes one update after another, the features of its crops computed within, and gives the seconds of each; compiled before the first."""
   model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
   state = new_state(new_params(jax.random.key(0), model=model), tx)
   batches = [loader.batch(n) for n in range(4)]
-  update = lambda state, n: train_step(state, batches[n % 4], jax.random.key(1), model=model, tx=tx, ema_decay=config.ema_decay)
-  state, _ = update(state, 0)
-  jax.block_until_ready(state)
-  start = time.perf_counter()
-  for n in range(steps):
-    state, _ = update(state, n)
-  jax.block_until_ready(state)
-  return steps / (time.perf_counter() - start)
+  for n in itertools.count():
+    start = time.perf_counter()
+    state, _ = train_step(state, batches[n % 4], jax.random.key(1), model=model, tx=tx, ema_decay=config.ema_decay)
+    jax.block_until_ready(state)
+    if n:
+      yield time.perf_counter() - start
 
 
 def with_tokens(model: ModelConfig) -> ModelConfig:
@@ -61,21 +61,23 @@ def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
   """Measures both kinds of conditions with the same decoder, context, optimiser and crops.
 
   Returns:
-    steps and examples a second of both, and the ratio; batches a second that the loader makes of either on one core, and how much faster
+    steps and examples a second of both (of the median step), and the ratio; batches a second that the loader makes of either on one core, and how much faster
     that is than they are used.
   """
   config = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"])
   models = {'aligned': config.model, f'tokens_{TOKENS}': with_tokens(config.model)}
   piece = song()
+  loaders = {name: CropLoader([piece], model, batch_size, seed=0) for name, model in models.items()}
+  running = {name: updates(dataclasses.replace(config, model=model), loaders[name]) for name, model in models.items()}
+  # In turn, so that other work on the machine slows both alike.
+  seconds = [{name: next(each) for name, each in running.items()} for _ in range(steps)]
   figures: dict = {'batch_size': batch_size}
-  speeds = {}
-  for name, model in models.items():
-    loader = CropLoader([piece], model, batch_size, seed=0)
-    speeds[name] = steps_per_second(dataclasses.replace(config, model=model), loader, steps)
+  for name, loader in loaders.items():
+    speed = 1 / float(np.median([each[name] for each in seconds]))
     batches = 1 / best_seconds(lambda loader=loader: loader.batch(0))
-    figures[f'{name}_steps_per_second'] = speeds[name]
-    figures[f'{name}_examples_per_second'] = speeds[name] * batch_size
+    figures[f'{name}_steps_per_second'] = speed
+    figures[f'{name}_examples_per_second'] = speed * batch_size
     figures[f'{name}_loader_batches_per_second'] = batches
-    figures[f'{name}_loader_times_as_fast_as_training'] = batches / speeds[name]
-  fast, slow = speeds.values()
+    figures[f'{name}_loader_times_as_fast_as_training'] = batches / speed
+  fast, slow = (figures[f'{name}_steps_per_second'] for name in models)
   return figures | {'ratio': fast / slow}
