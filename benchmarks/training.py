@@ -61,8 +61,8 @@ def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
   """Measures both kinds of conditions with the same decoder, context, optimiser and crops.
 
   Returns:
-    steps and examples a second of both (of the median step), and the ratio; batches a second that the loader makes of either on one core, and how much faster
-    that is than they are used.
+    steps and examples a second of both (of the median step), and the ratio; batches a second that the loader makes of either on one core,
+    and how much faster that is than they are used.
   """
   config = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"])
   models = {'aligned': config.model, f'tokens_{TOKENS}': with_tokens(config.model)}
