@@ -104,7 +104,7 @@ def _compare(out: Path, config: TrainConfig, shown: SpectrogramDiffusionPipeline
 
 
 def _row(name: str, scores: list[dict[str, float]]) -> dict[str, Any]:
-  return {'model': name} | {measure: round(value, 3) for measure, value in average(scores).items()}
+  return {'model': name} | {measure: '–' if np.isnan(value) else round(value, 3) for measure, value in average(scores).items()}
 
 
 def _piece(out: Path, song: Song, output: AudioOutput, pipeline: SpectrogramDiffusionPipeline, score: dict[str, float]) -> Piece:

@@ -116,7 +116,8 @@ def audio_writer(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> Ite
       reason = f'there is no folder {path.parent}'
     raise InputError(f'{path}: cannot be written ({reason}); choose a path in a folder that can be written to') from None
   finally:
-    part.unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # no such folder: then nothing was written
+      part.unlink(missing_ok=True)
   if loud:
     warnings.warn(
       f'{path}: {loud} of {written} samples exceed full scale, by up to {20 * np.log10(loudest):.1f} dB: clipped; '

@@ -98,7 +98,7 @@ def _parse(data: bytes) -> Any:
 
 def _music_pb2():
   try:
-    from note_seq.protobuf import music_pb2
+    from note_seq.protobuf import music_pb2  # pyright: ignore[reportMissingImports]
   except ImportError:
     raise InputError('NoteSequence: note-seq is not installed; run: pip install mt3_synth[data]') from None
   return music_pb2
