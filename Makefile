@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEV_READY := $(VENV)/.ready-dev
 MIDI ?=
 
 .PHONY: help demo test test-slow lint bench clean
@@ -11,27 +12,34 @@ help:
 	@echo "make test                 the fast tests        make test-slow   the long ones"
 	@echo "make lint                 ruff and pyright      make bench       speed, printed"
 
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e
+
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(None if (3, 11) <= v[:2] <= (3, 13) else "mt3_synth needs Python 3.11 to 3.13, found %d.%d: make PYTHON=python3.12 ..." % v[:2])'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,render]'
+	$(INSTALL) .
+	@touch $@
+
+# TensorFlow, SeqIO and Beam only here: playing and training need none of them.
+$(DEV_READY): $(READY)
+	$(INSTALL) '.[data,dev,eval,interop,render]'
 	@touch $@
 
 demo: $(READY)
 	$(BIN)/python -m mt3_synth.cli demo --out demo $(if $(MIDI),--midi "$(MIDI)")
 
-test: $(READY)
+test: $(DEV_READY)
 	$(BIN)/python -m pytest -m 'not slow' -n 2
 
-test-slow: $(READY)
+test-slow: $(DEV_READY)
 	$(BIN)/python -m pytest -m slow
 
-lint: $(READY)
+lint: $(DEV_READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
-bench: $(READY)
+bench: $(DEV_READY)
 	$(BIN)/python -m benchmarks
 
 clean:
