@@ -16,11 +16,20 @@ EMBEDDED = Path(__file__).parent / 'embedded'
 
 @dataclass(frozen=True)
 class Song:
-  """A recording and its notes; audio is int16 [S] at 16 kHz."""
+  """A recording and its notes.
+
+  Attributes:
+    name: its id in the corpus.
+    notes: with times in seconds from the recording's start.
+    audio: int16 [S] mono at 16 kHz.
+    corpus, licence: where it is from; empty where it does not matter.
+  """
 
   name: str
   notes: Notes
   audio: np.ndarray
+  corpus: str = ''
+  licence: str = ''
 
 
 def read_song(folder: Path) -> Song:
