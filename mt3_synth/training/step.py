@@ -62,7 +62,7 @@ def train_step(state: TrainState, batch: dict, key: jax.Array, *, model: Context
   params = optax.apply_updates(state.params, updates)
   decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))  # young averages forget their start
   ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, params)
-  metrics |= {'grad_norm': optax.global_norm(grads)}
+  metrics |= {'grad_norm': optax.tree.norm(grads)}
   return TrainState(state.step + 1, params, ema, opt_state), metrics
 
 
