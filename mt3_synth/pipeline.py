@@ -21,7 +21,8 @@ from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.inverter import Inverter
 from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.aligned import AlignedNotes
-from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
+from mt3_synth.models.conditions import Conditions
+from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.models.pretrained import load_pretrained
 from mt3_synth.notes import Notes, count_tokens, encode_segments, num_frames, read_midi, song_events
 from mt3_synth.notes.aligned import aligned_notes

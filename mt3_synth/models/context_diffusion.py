@@ -4,34 +4,19 @@ Hawthorne et al., Multi-instrument Music Synthesis with Spectrogram Diffusion, I
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
-from mt3_synth.diffusion import loss, process, samplers
+from mt3_synth.diffusion import loss, process
 from mt3_synth.models.aligned import AlignedNoteEncoder, AlignedNotes
+from mt3_synth.models.conditions import Conditions
 from mt3_synth.models.diffusion_decoder import DiffusionDecoder, Memory
+from mt3_synth.models.drawing import draw
 from mt3_synth.models.encoders import ContextEncoder, TokenEncoder
-
-
-class Conditions(NamedTuple):
-  """What a segment is played from."""
-
-  notes: Any  # tokens [B, N], or AlignedNotes of [B, M]
-  context: jax.Array  # [B, C, D] scaled mel, valid frames first
-  context_mask: jax.Array  # [B, C]
-
-  def where(self, keep: jax.Array) -> 'Conditions':
-    """Drops all conditions of the examples where `keep` [B] is False."""
-    keep = keep[:, None]
-    if isinstance(self.notes, AlignedNotes):
-      notes = self.notes._replace(mask=jnp.where(keep, self.notes.mask, 0))
-    else:
-      notes = jnp.where(keep, self.notes, 0)
-    return self._replace(notes=notes, context_mask=jnp.where(keep, self.context_mask, 0))
 
 
 class ContextDiffusionNetwork(nn.Module):
@@ -128,25 +113,5 @@ class ContextDiffusion:
     return loss.denoising_error(output, batch['targets'], eps, logsnr, self.config.diffusion)
 
   def predict(self, params: Any, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> jax.Array:
-    """A scaled mel [B, T, D] drawn under `conditions`: encoders, keys, values and FiLM once, then one compiled walk."""
-    network, c = self.network.bind({'params': params}), self.config
-    guided = sampler.guidance != 1.0
-    batch = conditions.context.shape[0]
-    if guided:  # both passes are one doubled batch; the second half has lost its conditions
-      conditions = jax.tree.map(lambda x: jnp.concatenate([x, x]), conditions)
-      conditions = conditions.where(jnp.arange(2 * batch) < batch)
-    memory = network.encode(conditions)
-    levels = samplers.uniform_levels(sampler.steps)
-    levels = levels._replace(features=network.film(levels.time))
-
-    def denoise(z, level):
-      film = level.features[None]
-      if guided:
-        output = network.decode(jnp.concatenate([z, z]), film, memory)
-        output = samplers.guide(output[:batch], output[batch:], sampler.guidance)
-      else:
-        output = network.decode(z, film, memory)
-      return process.to_x0(output, z, level.logsnr, c.diffusion.output)
-
-    shape = (batch, c.network.target_frames, c.network.mel_bands)
-    return samplers.sample(key, denoise, levels, shape, sampler)
+    """A scaled mel [B, T, D] drawn under `conditions`; the same key gives the same one."""
+    return draw(self.network.bind({'params': params}), self.config, conditions, key, sampler)

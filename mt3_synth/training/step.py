@@ -11,7 +11,8 @@ from flax import struct
 
 from mt3_synth.audio.mel import log_mel, scale
 from mt3_synth.models.aligned import AlignedNotes
-from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
+from mt3_synth.models.conditions import Conditions
+from mt3_synth.models.context_diffusion import ContextDiffusion
 
 
 @struct.dataclass
@@ -35,7 +36,7 @@ def new_state(params: Any, tx: optax.GradientTransformation) -> TrainState:
 
 
 def to_model_batch(batch: dict[str, Any], model: ContextDiffusion) -> dict[str, Any]:
-  """int16 audio crops -> scaled mels, on the device.  Takes the arrays of `SongCrops.crop`, batched."""
+  """int16 audio crops -> scaled mels, on the device.  Takes the arrays of `Crops.crop`, batched."""
   network, mel = model.config.network, model.config.mel
 
   def frames(audio, count, valid):

@@ -6,7 +6,8 @@ import pytest
 from flax import traverse_util
 
 from mt3_synth.config import ModelConfig, NetworkConfig
-from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
+from mt3_synth.models.conditions import Conditions
+from mt3_synth.models.context_diffusion import ContextDiffusion
 
 NETWORK = NetworkConfig(
   emb_dim=32,

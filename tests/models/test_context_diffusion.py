@@ -13,7 +13,8 @@ from mt3_synth.audio.mel import unscale
 from mt3_synth.config import DiffusionConfig, ModelConfig, SamplerConfig
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.aligned import BASIS, AlignedNoteEncoder, AlignedNotes, basis, harmonic_combs
-from mt3_synth.models.context_diffusion import Conditions, ContextDiffusion
+from mt3_synth.models.conditions import Conditions
+from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.training.config import TrainConfig
 from tests.models.conftest import NETWORK
 
