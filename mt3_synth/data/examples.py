@@ -1,4 +1,4 @@
-"""A crop of a song as the arrays a training step takes: notes, int16 audio of the target and of the context before it.
+"""A crop of a song, or of some pieces of it, as the arrays a training step takes: notes, int16 audio of the target and of the context.
 
 The mel spectrogram is computed on the accelerator (`mt3_synth.training.step`): the host only slices.
 """
@@ -9,35 +9,41 @@ import numpy as np
 
 from mt3_synth.audio.mel import cut
 from mt3_synth.config import ModelConfig
-from mt3_synth.data.songs import Song
+from mt3_synth.data.pieces import PIECE_FRAMES, Excerpt
 from mt3_synth.notes import encode_segments, song_events
 from mt3_synth.notes.aligned import aligned_notes
 
 
-class SongCrops:
-  """Crops of one song; what does not depend on the crop is computed once."""
+def pieces_around(config: ModelConfig) -> tuple[int, int]:
+  """How many pieces before and after the one a target starts in hold all that its example needs, wherever in it the target starts."""
+  network = config.network
+  return -(-network.context_frames // PIECE_FRAMES), -(-network.target_frames // PIECE_FRAMES)
 
-  def __init__(self, song: Song, config: ModelConfig):
-    self.song = song
+
+class Crops:
+  """Crops of one excerpt; what does not depend on the crop is computed once."""
+
+  def __init__(self, excerpt: Excerpt, config: ModelConfig):
+    self.excerpt = excerpt
     self.config = config
-    self.frames = -(-len(song.audio) // config.mel.hop)
-    self.events = song_events(song.notes, config.notes) if config.network.conditioning == 'tokens' else None
+    self.events = song_events(excerpt.song.notes, config.notes) if config.network.conditioning == 'tokens' else None
 
   def crop(self, start: int) -> dict[str, Any]:
-    """The example whose target starts at frame `start`.
+    """The example whose target starts at frame `start` of the song.
 
     Returns:
       notes: tokens int32 [N], or a dict of aligned notes [M].
       audio: int16 samples behind T frames; `frames` of them lie within the song.
       context_audio: int16 samples behind C frames; the first `context_frames` are those right before the target.
     """
-    network, mel = self.config.network, self.config.mel
-    before = min(start, network.context_frames)
+    network, mel, excerpt = self.config.network, self.config.mel, self.excerpt
+    before, here = min(start, network.context_frames), start - excerpt.first_frame
+    audio = excerpt.song.audio
     return {
       'notes': self._notes(start),
-      'audio': cut(self.song.audio, start, network.target_frames, mel),
-      'frames': np.int32(min(network.target_frames, self.frames - start)),
-      'context_audio': cut(self.song.audio, start - before, network.context_frames, mel),
+      'audio': cut(audio, here, network.target_frames, mel),
+      'frames': np.int32(min(network.target_frames, excerpt.song_frames - start)),
+      'context_audio': cut(audio, here - before, network.context_frames, mel),
       'context_frames': np.int32(before),
     }
 
@@ -45,4 +51,6 @@ class SongCrops:
     network = self.config.network
     if self.events is not None:
       return encode_segments(self.events, np.array([start]), network.target_frames, length=network.note_length, mel=self.config.mel)[0]
-    return aligned_notes(self.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=self.config.mel)
+    return aligned_notes(
+      self.excerpt.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=self.config.mel
+    )

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mt3_synth.audio.mel import samples_for
-from mt3_synth.data.examples import SongCrops
+from mt3_synth.data.examples import Crops
 from mt3_synth.data.loader import FIRST_SEGMENT_SHARE, CropLoader
 from mt3_synth.data.songs import Song
 from mt3_synth.errors import InputError
@@ -62,7 +62,7 @@ def test_a_batch_stacks_crops():
 @pytest.fixture
 def draws(monkeypatch):
   """(song, start) of many crops."""
-  monkeypatch.setattr(SongCrops, 'crop', lambda self, start: {'long': np.int32(self.frames == 100), 'start': np.int32(start)})
+  monkeypatch.setattr(Crops, 'crop', lambda self, start: {'long': np.int32(self.excerpt.song_frames == 100), 'start': np.int32(start)})
   batch = loader(batch_size=20000).batch(0)
   return batch['long'] == 1, batch['start']
 
@@ -100,7 +100,7 @@ def test_notes_that_do_not_fit_are_left_out_silently():
 def test_a_fault_in_the_background_reaches_the_caller(monkeypatch):
   walk = loader().from_step(0)
   next(walk)
-  monkeypatch.setattr(SongCrops, 'crop', lambda self, start: 1 / 0)
+  monkeypatch.setattr(Crops, 'crop', lambda self, start: 1 / 0)
   with pytest.raises(ZeroDivisionError):
     list(itertools.islice(walk, 3))
 

@@ -4,7 +4,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from mt3_synth.audio.mel import log_mel, scale
-from mt3_synth.data.examples import SongCrops
+from mt3_synth.data.examples import Crops
+from mt3_synth.data.pieces import whole
 from mt3_synth.models.aligned import AlignedNotes
 from mt3_synth.models.context_diffusion import ContextDiffusion
 from mt3_synth.training.step import to_model_batch
@@ -15,7 +16,7 @@ SONG = tiny_song(2.0)  # 100 frames
 
 def model_batch(conditioning, starts):
   config = tiny_model(conditioning)
-  crops = SongCrops(SONG, config)
+  crops = Crops(whole(SONG), config)
   batch = jax.tree.map(lambda *arrays: np.stack(arrays), *[crops.crop(start) for start in starts])
   return batch, to_model_batch(batch, ContextDiffusion(config))
 
