@@ -1,11 +1,13 @@
 """Audio files: read as 16 kHz mono, written whole or not at all."""
 
 import contextlib
+import io
 import os
 import pathlib
 import re
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import soundfile
@@ -16,6 +18,33 @@ from mt3_synth.errors import InputError, InputWarning
 SAMPLE_RATE = 16000
 _FORMATS = {'.wav': 'WAV', '.flac': 'FLAC'}
 _BLOCK = 1 << 20  # frames mixed down at a time, so that a long stereo recording is never whole in memory
+
+
+class AudioError(InputError):
+  """A recording can't be used.
+
+  Attributes:
+    reason: what is wrong in a few words, to count by: one of 'missing', 'unreadable', 'truncated', 'empty', 'not finite'.
+  """
+
+  def __init__(self, reason: str, message: str):
+    super().__init__(message)
+    self.reason = reason
+
+  def __reduce__(self):
+    return AudioError, (self.reason, str(self))
+
+
+@dataclass(frozen=True)
+class AudioHeader:
+  """What a file says of itself."""
+
+  sample_rate: int
+  frames: int
+
+  @property
+  def seconds(self) -> float:
+    return self.frames / self.sample_rate
 
 
 def read_audio(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
@@ -29,28 +58,39 @@ def read_audio(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> np.nd
     float32 [S], channels averaged, full scale at 1.
 
   Raises:
-    InputError: the file is missing, not audio, truncated, without samples, or holds NaN or infinite samples.
+    AudioError: the file is missing, not audio, truncated, without samples, or holds NaN or infinite samples.
   """
-  path = pathlib.Path(path)
-  if not path.is_file():
-    raise InputError(f'{path}: {"is a folder" if path.is_dir() else "no such file"}; expected an audio file: check the path')
-  try:
-    with soundfile.SoundFile(path) as file:
-      stated, rate, about = file.frames, file.samplerate, file.extra_info
-      blocks = [block.mean(axis=1) for block in file.blocks(_BLOCK, dtype='float32', always_2d=True)]
-  except soundfile.LibsndfileError as e:
-    raise InputError(
-      f'{path}: cannot be decoded ({e.error_string.rstrip(".")}; {path.stat().st_size} bytes); expected WAV, FLAC, Ogg, MP3 or AIFF: '
-      'if it plays elsewhere convert it to WAV, if not fetch it again'
-    ) from None
-  audio = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
-  whole = _whole(stated, about)
-  if len(audio) < 0.99 * whole:  # the stated length of an MP3 is approximate
-    raise InputError(f'{path}: truncated: {len(audio)} samples of the {whole} its header states; fetch or export it again')
+  path = _existing(path)
+  return _decode(path, str(path), path.stat().st_size, sample_rate)
+
+
+def decode_audio(data: bytes, source: str, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+  """`read_audio` for a file held in memory; `source` names it in errors."""
+  return _decode(io.BytesIO(data), source, len(data), sample_rate)
+
+
+def read_header(path: str | os.PathLike) -> AudioHeader:
+  """Rate and length of a file, without decoding it.
+
+  Raises:
+    AudioError: the file is missing or not audio.
+  """
+  path = _existing(path)
+  with _opened(path, str(path), path.stat().st_size) as file:
+    return AudioHeader(file.samplerate, file.frames)
+
+
+def resample(audio: np.ndarray, source: str, rate: int, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+  """Floats [S] at `rate` Hz as float32 at `sample_rate`; `source` names them in errors.
+
+  Raises:
+    AudioError: there are no samples, or some are NaN or infinite.
+  """
   if not len(audio):
-    raise InputError(f'{path}: holds no samples; expected a recording: fetch or export it again')
+    raise AudioError('empty', f'{source}: holds no samples; expected a recording: fetch or export it again')
   if not np.isfinite(audio).all():
-    raise InputError(f'{path}: {np.sum(~np.isfinite(audio))} samples are NaN or infinite; expected numbers within [-1, 1]: export it again')
+    bad = np.sum(~np.isfinite(audio))
+    raise AudioError('not finite', f'{source}: {bad} samples are NaN or infinite; expected numbers within [-1, 1]: export it again')
   if rate != sample_rate:
     audio = soxr.resample(audio, rate, sample_rate)
   return audio.astype(np.float32, copy=False)
@@ -125,6 +165,46 @@ def audio_writer(path: str | os.PathLike, sample_rate: int = SAMPLE_RATE) -> Ite
       InputWarning,
       stacklevel=2,
     )
+
+
+def _existing(path):
+  path = pathlib.Path(path)
+  if not path.is_file():
+    fault = 'is a folder' if path.is_dir() else 'no such file'
+    raise AudioError('missing', f'{path}: {fault}; expected an audio file: check the path')
+  return path
+
+
+@contextlib.contextmanager
+def _opened(file, source, size):
+  try:
+    opened = soundfile.SoundFile(file)
+  except soundfile.LibsndfileError as e:
+    raise AudioError('unreadable', _undecodable(source, size, e)) from None
+  with opened:
+    yield opened
+
+
+def _decode(file, source, size, sample_rate):
+  with _opened(file, source, size) as opened:
+    stated, rate, about = opened.frames, opened.samplerate, opened.extra_info
+    try:
+      blocks = [block.mean(axis=1) for block in opened.blocks(_BLOCK, dtype='float32', always_2d=True)]
+    except soundfile.LibsndfileError as e:
+      raise AudioError('truncated', _undecodable(source, size, e)) from None
+  audio = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
+  whole = _whole(stated, about)
+  if len(audio) < 0.99 * whole:  # the stated length of an MP3 is approximate
+    message = f'{source}: truncated: {len(audio)} samples of the {whole} its header states; fetch or export it again'
+    raise AudioError('truncated', message)
+  return resample(audio, source, rate, sample_rate)
+
+
+def _undecodable(source, size, error):
+  return (
+    f'{source}: cannot be decoded ({error.error_string.rstrip(".")}; {size} bytes); expected WAV, FLAC, Ogg, MP3 or AIFF: '
+    'if it plays elsewhere convert it to WAV, if not fetch it again'
+  )
 
 
 def _check(path, audio):

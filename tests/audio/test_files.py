@@ -1,3 +1,4 @@
+import pickle
 import subprocess
 import sys
 
@@ -6,7 +7,7 @@ import pytest
 import soundfile
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mt3_synth.audio.files import read_audio, read_audio_int16, to_int16, write_audio
+from mt3_synth.audio.files import AudioError, decode_audio, read_audio, read_audio_int16, read_header, to_int16, write_audio
 from mt3_synth.errors import InputError, InputWarning
 
 RAMP = np.arange(-32768, 32768, 8).astype(np.int16)
@@ -72,22 +73,38 @@ def test_what_cannot_be_written_says_why(tmp_path, name, audio, says):
 
 
 def test_what_cannot_be_read_says_why(tmp_path):
-  def refused(name, says):
-    with pytest.raises(InputError, match=says) as error:
+  def refused(name, reason, says):
+    with pytest.raises(AudioError, match=says) as error:
       read_audio(tmp_path / name)
     assert name in str(error.value)
+    assert pickle.loads(pickle.dumps(error.value)).reason == reason
 
-  refused('missing.wav', 'no such file')
+  refused('missing.wav', 'missing', 'no such file')
   (tmp_path / 'folder').mkdir()
-  refused('folder', 'is a folder')
+  refused('folder', 'missing', 'is a folder')
   (tmp_path / 'text.wav').write_text('hello')
-  refused('text.wav', 'Format not recognised; 5 bytes')
+  refused('text.wav', 'unreadable', 'Format not recognised; 5 bytes')
   (tmp_path / 'zero.wav').touch()
-  refused('zero.wav', '0 bytes')
+  refused('zero.wav', 'unreadable', '0 bytes')
   soundfile.write(tmp_path / 'none.wav', np.zeros(0), 16000)
-  refused('none.wav', 'holds no samples')
+  refused('none.wav', 'empty', 'holds no samples')
   soundfile.write(tmp_path / 'nan.wav', np.array([0, np.nan]), 16000, subtype='FLOAT')
-  refused('nan.wav', '1 samples are NaN')
+  refused('nan.wav', 'not finite', '1 samples are NaN')
+
+
+def test_a_file_in_memory_is_read_as_one_on_disk(tmp_path):
+  soundfile.write(tmp_path / 'a.wav', np.random.default_rng(0).uniform(-1, 1, (4410, 2)), 44100)
+  assert_array_equal(decode_audio((tmp_path / 'a.wav').read_bytes(), 'record 3'), read_audio(tmp_path / 'a.wav'))
+  with pytest.raises(AudioError, match='record 3: cannot be decoded'):
+    decode_audio(b'hello', 'record 3')
+
+
+def test_a_header_tells_rate_and_length(tmp_path):
+  soundfile.write(tmp_path / 'a.flac', np.zeros((22050, 2)), 44100)
+  header = read_header(tmp_path / 'a.flac')
+  assert (header.sample_rate, header.frames, header.seconds) == (44100, 22050, 0.5)
+  with pytest.raises(AudioError, match='no such file'):
+    read_header(tmp_path / 'b.flac')
 
 
 @pytest.mark.parametrize(('suffix', 'says'), [('.wav', 'truncated: 20[0-9]{2} samples of the 409[0-9]'), ('.flac', 'cannot be decoded')])
@@ -95,8 +112,9 @@ def test_half_a_file_is_refused(tmp_path, suffix, says):
   path = tmp_path / f'a{suffix}'
   write_audio(path, np.random.default_rng(0).integers(-9999, 9999, 4096).astype(np.int16))
   path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-  with pytest.raises(InputError, match=says):
+  with pytest.raises(AudioError, match=says) as error:
     read_audio(path)
+  assert error.value.reason == 'truncated'
 
 
 def test_a_wav_written_to_a_pipe_is_whole(tmp_path):

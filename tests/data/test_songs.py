@@ -87,3 +87,20 @@ def test_a_folder_without_a_description_is_no_track(corpus):
   shutil.copytree(corpus / 'train' / 'Track00001', corpus / 'train' / 'Track00009')
   (corpus / 'train' / 'Track00009' / 'metadata.yaml').unlink()
   assert len(read_corpus(corpus, 'train')) == 2
+
+
+def test_a_stem_sounds_if_its_audio_is_there_whatever_the_description_says(corpus):
+  from mt3_synth.audio.files import write_audio
+
+  track = corpus / 'train' / 'Track00001'
+  (track / 'stems').mkdir()
+  write_audio(track / 'stems' / 'S00.wav', sound(2.0))  # the drums' audio is not
+  describe('stems: {S00: {program_num: 24, audio_rendered: false}, S01: {program_num: 128, is_drum: true, audio_rendered: true}}')(track)
+  assert not read_corpus(corpus, 'train')[0].notes.is_drum.any()
+
+
+@pytest.mark.parametrize(('said', 'sounds'), [('false', False), ('false, integrated_loudness: -20.0', True), ('true', True)])
+def test_where_no_stems_audio_was_kept_the_description_decides(corpus, said, sounds):
+  track = corpus / 'train' / 'Track00001'
+  describe(f'stems: {{S00: {{program_num: 24}}, S01: {{program_num: 128, is_drum: true, audio_rendered: {said}}}}}')(track)
+  assert read_corpus(corpus, 'train')[0].notes.is_drum.any() == sounds
