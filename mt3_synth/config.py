@@ -87,10 +87,13 @@ class DiffusionConfig:
 class SamplerConfig:
   """How to walk from noise to a spectrogram."""
 
-  name: Literal['ddpm', 'ddim'] = 'ddpm'
+  name: Literal['ddpm', 'ddim', 'dpmpp_2m', 'dpmpp_2m_sde'] = 'ddpm'
   steps: int = 1000
-  guidance: float = 2.0
-  variance: str = 'large'  # large, small or medium:f (ddpm only)
+  guidance: float = 2.0  # 1 is none
+  variance: str = 'large'  # large, small or medium:f (ddpm and dpmpp_2m_sde)
+  spacing: Literal['time', 'logsnr', 'power'] = 'time'  # how the noise levels are spread; uniform in time as published
+  guidance_interval: tuple[float, ...] | None = None  # log-SNR from and to which guidance counts; everywhere where None
+  dtype: Literal['float32', 'bfloat16'] | None = None  # of activations; the network's own where None
 
 
 @dataclass(frozen=True)

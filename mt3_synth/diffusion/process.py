@@ -27,6 +27,13 @@ def cosine_logsnr(t: jax.Array, limit: float = 20.0) -> jax.Array:
   return -2.0 * jnp.log(jnp.tan(a * t + b))
 
 
+def cosine_time(logsnr: jax.Array, limit: float = 20.0) -> jax.Array:
+  """The time in [0, 1] whose `cosine_logsnr` is `logsnr`."""
+  b = math.atan(math.exp(-limit / 2))
+  a = math.atan(math.exp(limit / 2)) - b
+  return (jnp.arctan(jnp.exp(-0.5 * logsnr)) - b) / a
+
+
 def forward(x0: jax.Array, logsnr: jax.Array) -> Gaussian:
   """q(z | x0) at `logsnr` ([B], or a scalar)."""
   logsnr = _over(logsnr, x0)

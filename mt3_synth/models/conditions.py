@@ -19,6 +19,11 @@ class Conditions(NamedTuple):
   def batch_size(self) -> int:
     return jax.tree.leaves(self.notes)[0].shape[0]
 
+  def nothing(self) -> 'Conditions':
+    """One example of the same kind that has lost all conditions, with the fewest notes there can be."""
+    one = jax.tree.map(lambda x: jnp.zeros_like(x[:1]), self)
+    return one._replace(notes=jax.tree.map(lambda x: x[:, :1], one.notes))
+
   def where(self, keep: jax.Array) -> 'Conditions':
     """Drops all conditions of the examples where `keep` [B] is False."""
     keep = keep[:, None]

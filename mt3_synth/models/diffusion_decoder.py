@@ -28,6 +28,11 @@ class Memory(NamedTuple):
   aligned: tuple | None  # of the input, then of each layer: [B, T, E]
   level: jax.Array | None  # [B, T, D] what the aligned notes' magnitudes add up to, for the output
 
+  def beside(self, nothing: 'Memory') -> 'Memory':
+    """This memory for the first half of 2B rows; the second half hears nothing, and is told of aligned notes what `nothing` is."""
+    both = lambda told, untold: jnp.concatenate([told, jnp.broadcast_to(untold, told.shape)])
+    return self._replace(aligned=jax.tree.map(both, self.aligned, nothing.aligned), level=jax.tree.map(both, self.level, nothing.level))
+
 
 class DecoderLayer(nn.Module):
   """Self-attention, cross-attention and MLP; FiLM before the first and the last."""
@@ -57,8 +62,9 @@ class DecoderLayer(nn.Module):
   def __call__(self, x, film, keys_values, mask, deterministic: bool):
     y = modulate(self.pre_self_attention_layer_norm(x), film[:, 0])
     x = x + self.dropout(self.self_attention(y, self.self_attention.project(y)), deterministic)
-    y = self.pre_cross_attention_layer_norm(x)
-    x = x + self.dropout(self.MultiHeadDotProductAttention_0(y, keys_values, mask), deterministic)
+    hears, deaf = jnp.split(x, [mask.shape[0]])  # attending to nothing gives zero: rows without a memory need no attention
+    y = self.MultiHeadDotProductAttention_0(self.pre_cross_attention_layer_norm(hears), keys_values, mask)
+    x = jnp.concatenate([hears + self.dropout(y, deterministic), deaf])
     y = modulate(self.pre_mlp_layer_norm(x), film[:, 1])
     return x + self.dropout(self.mlp(y, deterministic), deterministic)
 

@@ -47,7 +47,7 @@ def test_guidance_of_one_is_none():
 
 def test_no_steps_are_refused():
   with pytest.raises(InputError, match='at least 1'):
-    samplers.uniform_levels(0)
+    samplers.levels_of(SamplerConfig(steps=0))
 
 
 def test_steps_equal_the_published(golden):
