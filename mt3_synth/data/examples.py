@@ -12,6 +12,7 @@ from mt3_synth.config import ModelConfig
 from mt3_synth.data.pieces import PIECE_FRAMES, Excerpt
 from mt3_synth.notes import encode_segments, song_events
 from mt3_synth.notes.aligned import aligned_notes
+from mt3_synth.notes.tokenize import TooLong
 
 
 def pieces_around(config: ModelConfig) -> tuple[int, int]:
@@ -28,8 +29,12 @@ class Crops:
     self.config = config
     self.events = song_events(excerpt.song.notes, config.notes) if config.network.conditioning == 'tokens' else None
 
-  def crop(self, start: int) -> dict[str, Any]:
+  def crop(self, start: int, too_long: TooLong = 'thin') -> dict[str, Any]:
     """The example whose target starts at frame `start` of the song.
+
+    Args:
+      start: a frame of the song, such that the excerpt holds the example.
+      too_long: as for `encode_segments`; aligned notes that do not fit are always left out.
 
     Returns:
       notes: tokens int32 [N], or a dict of aligned notes [M].
@@ -40,17 +45,16 @@ class Crops:
     before, here = min(start, network.context_frames), start - excerpt.first_frame
     audio = excerpt.song.audio
     return {
-      'notes': self._notes(start),
+      'notes': self._notes(start, too_long),
       'audio': cut(audio, here, network.target_frames, mel),
       'frames': np.int32(min(network.target_frames, excerpt.song_frames - start)),
       'context_audio': cut(audio, here - before, network.context_frames, mel),
       'context_frames': np.int32(before),
     }
 
-  def _notes(self, start: int) -> Any:
-    network = self.config.network
+  def _notes(self, start, too_long) -> Any:
+    network, mel = self.config.network, self.config.mel
     if self.events is not None:
-      return encode_segments(self.events, np.array([start]), network.target_frames, length=network.note_length, mel=self.config.mel)[0]
-    return aligned_notes(
-      self.excerpt.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=self.config.mel
-    )
+      rows = encode_segments(self.events, np.array([start]), network.target_frames, length=network.note_length, too_long=too_long, mel=mel)
+      return rows[0]
+    return aligned_notes(self.excerpt.song.notes, start, network.target_frames, self.config.notes, size=network.note_length, mel=mel)
