@@ -66,6 +66,7 @@ class NetworkConfig:
   decoder_layers: int = 8
   mlp_dim: int = 1024
   note_features: int = 96  # width of an aligned note's embedding; unused by tokens
+  max_noise_time: float = 20000.0  # diffusion time 1 in the units of the time embedding
   dropout: float = 0.1
   dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
 

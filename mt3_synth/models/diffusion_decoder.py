@@ -89,7 +89,7 @@ class DiffusionDecoder(nn.Module):
 
   def film(self, time):
     """FiLM of every layer [S, L, 2, 2E] for diffusion times [S]: depends on nothing else, so a walk computes it once."""
-    x = nn.silu(self.time_emb_dense0(time_signal(time, self.config.emb_dim)))
+    x = nn.silu(self.time_emb_dense0(time_signal(time, self.config.emb_dim, self.config.max_noise_time)))
     x = nn.silu(self.time_emb_dense1(x))
     return jnp.stack([layer.film(x) for layer in self.layers], axis=1)
 
