@@ -1,28 +1,48 @@
 """What a corpus's reader gives: its songs, each read on its own when its turn comes, and what is wrong with those that can't be.
 
-A reader is a module `data_prep/CORPUS/reader.py` with one `CORPUS: Corpus`; it needs no TensorFlow (but for TFRecords, where it imports it
-inside the function).  Preparing (`data_prep/prepare`) cuts, writes and counts; it knows no corpus.
+A reader is a module `data_prep/CORPUS/reader.py` with one `CORPUS: Corpus`; it needs no TensorFlow, not for TFRecords either.  Preparing
+(`data_prep/prepare`) cuts, writes and counts; it knows no corpus.  What readers share is in `data_prep/reading.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mt3_synth.data.songs import Song
 from mt3_synth.errors import InputError
+
+# What can be wrong with a song, the same phrase for the same fault in every corpus.
+Reason = Literal[
+  'missing audio',
+  'unreadable audio',
+  'truncated audio',
+  'empty audio',
+  'non-finite audio',
+  'silent audio',
+  'wrong sample rate',
+  'missing notes',
+  'unreadable notes',
+  'no notes',
+  'unreadable description',
+  'unknown split',
+  'unknown instrument',
+  'too few stems',
+  'duplicate id',
+  'damaged record',
+]
 
 
 class SongError(InputError):
   """One song can't be used; the others go on.
 
   Attributes:
-    reason: a short phrase to count by, the same for the same fault in every corpus, e.g. 'no audio', 'truncated audio', 'silent audio'.
+    reason: to count by.
   """
 
-  def __init__(self, reason: str, message: str):
+  def __init__(self, reason: Reason, message: str):
     super().__init__(message)
-    self.reason = reason
+    self.reason: Reason = reason
 
   def __reduce__(self):
     return SongError, (self.reason, str(self))
@@ -37,12 +57,15 @@ class SongSource:
     split: train, validation or test.
     read: gives the song, named `id`; can be pickled.  Raises SongError.
     seconds: its length by the audio file's header, to balance shards; 0 where unknown.
+    group: songs of one group share files that `read` decodes once, if it is called for them one after the other in one process; such
+      songs follow each other in the listing.  Empty where nothing is shared.
   """
 
   id: str
   split: str
   read: Callable[[], Song] = field(compare=False)
   seconds: float = 0.0
+  group: str = ''
 
 
 @dataclass(frozen=True)
@@ -50,7 +73,7 @@ class Skipped:
   """A song that a listing already finds unusable."""
 
   id: str
-  reason: str
+  reason: Reason
   message: str
 
 

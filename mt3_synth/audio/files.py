@@ -24,7 +24,7 @@ class AudioError(InputError):
   """A recording can't be used.
 
   Attributes:
-    reason: what is wrong in a few words, to count by: one of 'missing', 'unreadable', 'truncated', 'empty', 'not finite'.
+    reason: what is wrong in a word, to count by: one of 'missing', 'unreadable', 'truncated', 'empty', 'non-finite'.
   """
 
   def __init__(self, reason: str, message: str):
@@ -90,7 +90,7 @@ def resample(audio: np.ndarray, source: str, rate: int, sample_rate: int = SAMPL
     raise AudioError('empty', f'{source}: holds no samples; expected a recording: fetch or export it again')
   if not np.isfinite(audio).all():
     bad = np.sum(~np.isfinite(audio))
-    raise AudioError('not finite', f'{source}: {bad} samples are NaN or infinite; expected numbers within [-1, 1]: export it again')
+    raise AudioError('non-finite', f'{source}: {bad} samples are NaN or infinite; expected numbers within [-1, 1]: export it again')
   if rate != sample_rate:
     audio = soxr.resample(audio, rate, sample_rate)
   return audio.astype(np.float32, copy=False)

@@ -89,7 +89,7 @@ def test_what_cannot_be_read_says_why(tmp_path):
   soundfile.write(tmp_path / 'none.wav', np.zeros(0), 16000)
   refused('none.wav', 'empty', 'holds no samples')
   soundfile.write(tmp_path / 'nan.wav', np.array([0, np.nan]), 16000, subtype='FLOAT')
-  refused('nan.wav', 'not finite', '1 samples are NaN')
+  refused('nan.wav', 'non-finite', '1 samples are NaN')
 
 
 def test_a_file_in_memory_is_read_as_one_on_disk(tmp_path):
