@@ -57,7 +57,7 @@ class NetworkConfig:
   vocab_size: int = 1536  # rows of the embedding table
   note_length: int = 2048  # N, or M when conditioning is aligned
   target_frames: int = 256  # T
-  context_frames: int = 256  # C
+  context_frames: int = 256  # C; 0 for models without context
   mel_bands: int = 128  # D
   emb_dim: int = 512  # E
   num_heads: int = 6  # H
@@ -66,6 +66,13 @@ class NetworkConfig:
   decoder_layers: int = 8
   mlp_dim: int = 1024
   note_features: int = 96  # width of an aligned note's embedding; unused by tokens
+  # Sinusoids: `fixed` are plain and no parameters, `fixed_permuted_offset` have bands and phases drawn once, kept in the checkpoint.
+  position_encoding: Literal['fixed', 'fixed_permuted_offset'] = 'fixed_permuted_offset'
+  context_positions: Literal['regular', 'terminal_relative'] = (
+    'terminal_relative'  # counted from the first, or back from the last valid frame
+  )
+  cross_attend_style: Literal['concat_encodings', 'sum_cross_attends'] = 'concat_encodings'  # one attention to all, or one each, summed
+  mask_padding: bool = True  # the note encoder's tokens do not hear padding; the published autoregressive model's do
   max_noise_time: float = 20000.0  # diffusion time 1 in the units of the time embedding
   dropout: float = 0.1
   dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
@@ -75,13 +82,34 @@ class NetworkConfig:
 class DiffusionConfig:
   """The process a diffusion decoder is trained on."""
 
-  schedule: Literal['cosine'] = 'cosine'
-  output: Literal['eps', 'x0', 'v'] = 'eps'  # what the network predicts
-  loss_on: Literal['eps', 'x0', 'v'] = 'eps'
+  schedule: Literal['cosine', 'linear'] = 'cosine'
+  beta_start: float = 1e-4  # of the linear schedule
+  beta_stop: float = 0.02
+  beta_steps: int = 1000
+  time: Literal['continuous', 'discrete'] = 'continuous'
+  time_steps: int = 1000  # of discrete time, which takes the values 1/steps, 2/steps, ..., 1
+  output: Literal['eps', 'x0', 'v', 'x0_and_eps'] = 'eps'  # what the network predicts
+  loss_on: Literal['eps', 'x0', 'v', 'x0_and_eps', 'max_x0_eps'] = 'eps'  # x0_and_eps is the sum of the two
   loss: Literal['l1', 'l2'] = 'l1'
   condition_dropout: float = 0.1  # share of training examples that lose all conditions
   context_dropout: float = 0.0  # share that lose the context alone, as a piece's first segment does
   context_noise: float = 0.0  # standard deviation of noise on the context in training, so that errors do not build up along a piece
+
+
+@dataclass(frozen=True)
+class AutoregressiveConfig:
+  """A decoder that predicts a frame from those before it."""
+
+  output: Literal['deterministic', 'mixture'] = 'deterministic'  # squared error, or the likelihood under a mixture of Gaussians
+  components: int = 8  # of the mixture
+  min_sigma: float = 0.05  # bounds of the components' standard deviations, in the units of the targets
+  max_sigma: float = 5.0
+  targets: Literal['log_mel', 'scaled'] = 'log_mel'  # natural logarithm as published, or scaled to [-1, 1]
+  input_noise: float = 0.0  # standard deviation of noise on the previous frames in training, so that errors do not build up along a segment
+  context_dropout: float = 0.0  # share of training examples that lose the context
+  context_noise: float = 0.0  # standard deviation of noise on the context in training
+  dither: float = 0.0  # standard deviation of noise on each frame that is fed back in decoding
+  temperature: float = 1.0  # of draws from the mixture; 0 takes the likeliest component's mean
 
 
 @dataclass(frozen=True)
@@ -104,7 +132,9 @@ class ModelConfig:
   mel: MelConfig = field(default_factory=MelConfig)
   notes: NotesConfig = field(default_factory=NotesConfig)
   network: NetworkConfig = field(default_factory=NetworkConfig)
-  diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)
+  decoder: Literal['diffusion', 'autoregressive'] = 'diffusion'
+  diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)  # of decoder diffusion
+  autoregressive: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)  # of decoder autoregressive
   sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
 

@@ -19,14 +19,21 @@ def denoising_error(output: jax.Array, x0: jax.Array, eps: jax.Array, logsnr: ja
   mean, std, *_ = process.forward(x0, logsnr)
   z = mean + std * eps
   x0_hat = process.to_x0(output, z, logsnr, config.output)
+  eps_hat = output if config.output == 'eps' else process.to_eps(x0_hat, z, logsnr)
+
+  def norm(error):
+    return jnp.abs(error) if config.loss == 'l1' else jnp.square(error)
+
   if config.loss_on == 'x0':
-    error = x0_hat - x0
-  elif config.loss_on == 'eps':
-    error = (output if config.output == 'eps' else process.to_eps(x0_hat, z, logsnr)) - eps
-  else:
-    v_hat = output if config.output == 'v' else process.to_v(x0_hat, process.to_eps(x0_hat, z, logsnr), logsnr)
-    error = v_hat - process.to_v(x0, eps, logsnr)
-  return jnp.abs(error) if config.loss == 'l1' else jnp.square(error)
+    return norm(x0_hat - x0)
+  if config.loss_on == 'eps':
+    return norm(eps_hat - eps)
+  if config.loss_on == 'x0_and_eps':
+    return norm(x0_hat - x0) + norm(eps_hat - eps)
+  if config.loss_on == 'max_x0_eps':
+    return jnp.maximum(norm(x0_hat - x0), norm(eps_hat - eps))
+  v_hat = output if config.output == 'v' else process.to_v(x0_hat, eps_hat, logsnr)
+  return norm(v_hat - process.to_v(x0, eps, logsnr))
 
 
 def masked_mean(error: jax.Array, mask: jax.Array) -> jax.Array:

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from mt3_synth.config import DiffusionConfig
 from mt3_synth.errors import InputError
 
 
@@ -32,6 +34,42 @@ def cosine_time(logsnr: jax.Array, limit: float = 20.0) -> jax.Array:
   b = math.atan(math.exp(-limit / 2))
   a = math.atan(math.exp(limit / 2)) - b
   return (jnp.arctan(jnp.exp(-0.5 * logsnr)) - b) / a
+
+
+def linear_logsnr(t: jax.Array, start: float = 1e-4, stop: float = 0.02, steps: int = 1000, limit: float = 20.0) -> jax.Array:
+  """Log-SNR at time t in [0, 1] where betas rise from `start` to `stop` over `steps` (Ho et al., 2020), interpolated between the steps."""
+  return jnp.interp(t, jnp.linspace(0, 1, steps), jnp.asarray(_linear_logsnrs(start, stop, steps, limit)))
+
+
+def linear_time(logsnr: jax.Array, start: float = 1e-4, stop: float = 0.02, steps: int = 1000, limit: float = 20.0) -> jax.Array:
+  """The time in [0, 1] whose `linear_logsnr` is `logsnr`; the nearest end where there is none."""
+  return jnp.interp(-logsnr, jnp.asarray(-_linear_logsnrs(start, stop, steps, limit)), jnp.linspace(0, 1, steps))
+
+
+def _linear_logsnrs(start, stop, steps, limit) -> np.ndarray:
+  signal = np.cumprod(1 - np.linspace(start, stop, steps))
+  return np.clip(np.log(signal) - np.log1p(-signal), -limit, limit).astype(np.float32)
+
+
+def logsnr_at(time: jax.Array, config: DiffusionConfig) -> jax.Array:
+  """The noise level a model is trained on at diffusion time t in [0, 1]."""
+  if config.schedule == 'cosine':
+    return cosine_logsnr(time)
+  return linear_logsnr(time, config.beta_start, config.beta_stop, config.beta_steps)
+
+
+def time_at(logsnr: jax.Array, config: DiffusionConfig) -> jax.Array:
+  """The diffusion time a model is told at a noise level."""
+  if config.schedule == 'cosine':
+    return cosine_time(logsnr)
+  return linear_time(logsnr, config.beta_start, config.beta_stop, config.beta_steps)
+
+
+def draw_times(key: jax.Array, count: int, config: DiffusionConfig) -> jax.Array:
+  """Diffusion times [count] to train on: uniform in [0, 1), or one of 1/n, 2/n, ..., 1."""
+  if config.time == 'continuous':
+    return jax.random.uniform(key, (count,))
+  return (jax.random.randint(key, (count,), 0, config.time_steps) + 1) / jnp.float32(config.time_steps)
 
 
 def forward(x0: jax.Array, logsnr: jax.Array) -> Gaussian:
@@ -79,7 +117,11 @@ def large_share(variance: str) -> float:
 
 
 def to_x0(output: jax.Array, z: jax.Array, logsnr: jax.Array, kind: str) -> jax.Array:
-  """The clean signal that a network's `output` of `kind` (eps, x0 or v) stands for."""
+  """The clean signal that a network's `output` of `kind` (eps, x0, v or x0_and_eps) for `z` [B, T, D] stands for.
+
+  Of x0_and_eps, the first D values are x0 and the others eps: the first count where there is much noise, the second where there is
+  little (Salimans & Ho, 2022, section 4).
+  """
   logsnr = _over(logsnr, z)
   if kind == 'x0':
     return output
@@ -87,7 +129,12 @@ def to_x0(output: jax.Array, z: jax.Array, logsnr: jax.Array, kind: str) -> jax.
     return jnp.sqrt(1 + jnp.exp(-logsnr)) * (z - output * jax.lax.rsqrt(1 + jnp.exp(logsnr)))
   if kind == 'v':
     return jnp.sqrt(jax.nn.sigmoid(logsnr)) * z - jnp.sqrt(jax.nn.sigmoid(-logsnr)) * output
-  raise InputError(f'output is {kind!r}, expected eps, x0 or v')
+  if kind == 'x0_and_eps':
+    x0, eps = jnp.split(output, 2, axis=-1)
+    # sigma^2 x0 + alpha (z - sigma eps): never the quotient by alpha that eps alone needs.
+    noise = jax.nn.sigmoid(-logsnr)
+    return noise * x0 + jnp.sqrt(jax.nn.sigmoid(logsnr)) * (z - jnp.sqrt(noise) * eps)
+  raise InputError(f'output is {kind!r}, expected eps, x0, v or x0_and_eps')
 
 
 def to_eps(x0: jax.Array, z: jax.Array, logsnr: jax.Array) -> jax.Array:

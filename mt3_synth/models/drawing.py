@@ -43,7 +43,8 @@ def draw(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Arr
 def begin(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> Drawing:
   """What is done once: encoders, keys and values, FiLM of all levels; see `draw`."""
   levels = samplers.levels_of(sampler)
-  levels = levels._replace(features=network.film(levels.time))
+  time = levels.time if config.diffusion.schedule == 'cosine' else process.time_at(levels.logsnr, config.diffusion)
+  levels = levels._replace(features=network.film(time))
   memory = network.encode(conditions)
   # Of the conditions' absence only what the decoder adds to each frame is used: the compiler leaves out its encoders, keys and values.
   guided = memory.beside(network.encode(conditions.nothing())) if sampler.guidance != 1.0 else None
