@@ -1,51 +1,161 @@
-"""Seconds of sampling for a second of audio, the tiny model: its own 10 steps, against 100 steps and against guidance.
+"""Seconds of sampling for a second of audio, the small model: the published procedure against ours at 1000 and at 25 steps.
 
 `python -m benchmarks sampling`
+
+Both draw with the same layers, of random parameters: the time does not depend on them.  Both are measured in turn, so that other work on
+the machine slows both alike.  A walk of 1000 steps is 1000 times a step, which is measured over STEPS of them.
 """
 
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 
-from benchmarks.training import GIN_FILE, song
-from mt3_synth.config import SamplerConfig
-from mt3_synth.gin_files import read_gin
-from mt3_synth.inverter.griffin_lim import GriffinLim
+from benchmarks import published
+from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
+from mt3_synth.diffusion import samplers
+from mt3_synth.models import drawing
+from mt3_synth.models.conditions import Conditions
 from mt3_synth.models.context_diffusion import ContextDiffusion
-from mt3_synth.pipeline import SpectrogramDiffusionPipeline
-from mt3_synth.training.config import TrainConfig
+from mt3_synth.pipeline import TOKEN_BUCKETS
 from mt3_synth.training.step import new_params
 
-SECONDS = 20
-STEPS, MORE_STEPS, GUIDANCE = 10, 100, 2.0
+TOKENS = 200  # of a segment, its end included
+STEPS = 20
+ROUNDS = 5
+MANY, FEW = 1000, 25
+GUIDANCE = 2.0
 
 
-def sampling_seconds(pipe: SpectrogramDiffusionPipeline, notes, how: SamplerConfig) -> float:
-  """To walk along a piece to its mel, for each second of it; compilation is not counted."""
-  next(pipe.segments(notes, how))
-  start = time.perf_counter()
-  frames = sum(len(mel) for mel in pipe.segments(notes, how))
-  return (time.perf_counter() - start) / (frames / pipe.config.mel.frames_per_second)
+def segment(network: NetworkConfig, length: int) -> Conditions:
+  """Random conditions: TOKENS tokens in a row of `length`, and a whole context."""
+  rng = np.random.default_rng(0)
+  tokens = np.pad(rng.integers(3, 1400, TOKENS), (0, length - TOKENS))[None].astype(np.int32)
+  context = rng.uniform(-1, 1, (1, network.context_frames, network.mel_bands)).astype(np.float32)
+  return Conditions(jnp.asarray(tokens), jnp.asarray(context), jnp.ones((1, network.context_frames)))
 
 
-def run(seconds: float = SECONDS) -> dict:
-  """Measures segment after segment, as a piece is played, with parameters of no training: the time does not depend on them.
+def decoder_flops(network: NetworkConfig, keys: int) -> float:
+  """Multiplications and additions of a guided step: two passes, one of them without cross-attention.
+
+  Only of matrix products, and none that can be done before the walk.
+  """
+  c = network
+  joined, frames = c.num_heads * c.head_dim, c.target_frames
+  self_attention = 4 * c.emb_dim * joined + 2 * frames * joined
+  cross_attention = 2 * c.emb_dim * joined + 2 * keys * joined
+  mlp = 3 * c.emb_dim * c.mlp_dim
+  ends = 2 * c.mel_bands * c.emb_dim
+  return 2 * frames * (2 * ends + c.decoder_layers * (2 * (self_attention + mlp) + cross_attention))
+
+
+def encoder_flops(network: NetworkConfig, length: int) -> float:
+  """Multiplications and additions of both encoders and of the keys and values, `length` tokens and a whole context."""
+  c = network
+  joined = c.num_heads * c.head_dim
+  rows = lambda n: n * (4 * c.emb_dim * joined + 2 * n * joined + 3 * c.emb_dim * c.mlp_dim)
+  keys_values = (length + c.context_frames) * 2 * c.emb_dim * joined
+  return 2 * (c.encoder_layers * (rows(length) + rows(c.context_frames)) + c.decoder_layers * keys_values)
+
+
+def matmul_flops_per_second(network: NetworkConfig) -> float:
+  """What the device makes of the decoder's largest product, two passes' rows at once."""
+  a, b = jnp.ones((2 * network.target_frames, network.emb_dim)), jnp.ones((network.emb_dim, network.mlp_dim))
+  (seconds,) = medians([partial(jax.jit(jnp.matmul), a, b)], rounds=50)
+  return 2 * a.shape[0] * b.shape[0] * b.shape[1] / seconds
+
+
+def medians(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
+  """Median seconds of each call, all called in turn in each round; compiled before the first."""
+  seconds = []
+  for _ in range(rounds + 1):
+    seconds.append([])
+    for call in calls:
+      start = time.perf_counter()
+      jax.block_until_ready(call())
+      seconds[-1].append(time.perf_counter() - start)
+  return np.median(seconds[1:], axis=0).tolist()
+
+
+def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = ROUNDS) -> dict:
+  """Measures a segment: its encoding, a guided step, and from these the seconds of a whole walk.
 
   Returns:
-    seconds of sampling for a second of audio, times real time, and what more steps and guidance cost, as ratios.
+    seconds of each, published and ours; the ratios; and the floor: the operations that are left, over the speed of a matrix product.
   """
-  model = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"]).model
-  params = jax.device_get(new_params(jax.random.key(0), model=ContextDiffusion(model)))
-  pipe = SpectrogramDiffusionPipeline(model, params, GriffinLim(model.mel))
-  notes = song(seconds).notes
-  plain = sampling_seconds(pipe, notes, SamplerConfig('ddim', STEPS, 1.0))
-  more = sampling_seconds(pipe, notes, SamplerConfig('ddim', MORE_STEPS, 1.0))
-  guided = sampling_seconds(pipe, notes, SamplerConfig('ddim', STEPS, GUIDANCE))
-  return {
-    f'steps_{STEPS}_seconds_per_audio_second': plain,
-    f'steps_{STEPS}_times_real_time': 1 / plain,
-    f'steps_{MORE_STEPS}_seconds_per_audio_second': more,
-    f'steps_{STEPS}_guided_seconds_per_audio_second': guided,
-    f'ratio_{MORE_STEPS}_to_{STEPS}_steps': more / plain,
-    'ratio_guidance_2_to_1': guided / plain,
+  config = ModelConfig(network=network or NetworkConfig())
+  network, model = config.network, ContextDiffusion(config)
+  params = jax.tree.map(jnp.asarray, new_params(jax.random.key(0), model=model))
+  length = min(bucket for bucket in TOKEN_BUCKETS if bucket >= TOKENS)
+  long, short = segment(network, network.note_length), segment(network, length)
+  key, how = jax.random.key(0), SamplerConfig('ddpm', steps + 1, GUIDANCE)
+  bound = lambda params: model.network.bind({'params': params})
+
+  @jax.jit
+  def published_encode(params, conditions):
+    return published.encode(bound(params), conditions)
+
+  @jax.jit
+  def published_walk(params, encodings, key):
+    return walk(lambda z, level: published.denoise(bound(params), config, z, level, encodings, GUIDANCE), key)
+
+  @jax.jit
+  def published_step(params, encodings, z, level):
+    return published.denoise(bound(params), config, z, level, encodings, GUIDANCE)
+
+  @jax.jit
+  def our_encode(params, conditions):
+    return bound(params).encode(conditions)
+
+  @jax.jit
+  def our_begin(params, conditions, key):
+    return drawing.begin(bound(params), config, conditions, key, how)
+
+  @jax.jit
+  def our_walk(params, begun):
+    return drawing.proceed(bound(params), config, begun, begun.transitions, how).state
+
+  def walk(denoise, key):
+    shape = (1, network.target_frames, network.mel_bands)
+    state, transitions, _ = samplers.start(key, samplers.levels_of(how), shape, how)
+    return samplers.walk(state, denoise, transitions, how)
+
+  encodings, begun = published_encode(params, long), our_begin(params, short, key)
+  level = jax.tree.map(lambda x: x[0], begun.transitions.here)
+  encode_published, encode_ours = medians([lambda: published_encode(params, long), lambda: our_encode(params, short)], rounds)
+  walk_published, walk_ours, lone_step = medians(
+    [
+      lambda: published_walk(params, encodings, key),
+      lambda: our_walk(params, begun),
+      lambda: published_step(params, encodings, begun.state.z, level),
+    ],
+    rounds,
+  )
+  step_published, step_ours = walk_published / steps, walk_ours / steps
+  flops = matmul_flops_per_second(network)
+  step_floor, encode_floor = decoder_flops(network, length + network.context_frames) / flops, encoder_flops(network, length) / flops
+  audio = network.target_frames / config.mel.frames_per_second
+  figures = {
+    'published_encode_seconds': encode_published,
+    'encode_seconds': encode_ours,
+    'encode_ratio': encode_published / encode_ours,
+    'encode_floor_seconds': encode_floor,
+    'encode_times_floor': encode_ours / encode_floor,
+    'published_guided_step_seconds': step_published,
+    'published_guided_step_alone_seconds': lone_step,  # nothing can be moved out of a loop
+    'guided_step_seconds': step_ours,
+    'guided_step_ratio': step_published / step_ours,
+    'guided_step_floor_seconds': step_floor,
+    'guided_step_times_floor': step_ours / step_floor,
+    'matmul_gflops_per_second': flops / 1e9,
   }
+  whole_published = (encode_published + MANY * step_published) / audio
+  figures['published_seconds_per_audio_second'] = whole_published
+  for count in (MANY, FEW):
+    ours = (encode_ours + count * step_ours) / audio
+    figures |= {f'steps_{count}_seconds_per_audio_second': ours, f'steps_{count}_ratio': whole_published / ours}
+  return figures
