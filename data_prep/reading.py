@@ -143,9 +143,9 @@ def find_root(source: str | Path, corpus: str, holds: Callable[[Path], bool], ex
   folder = existing_folder(source, corpus)
   if holds(folder):
     return folder
-  below = next((child for child in sorted(folder.iterdir()) if child.is_dir() and holds(child)), None)
+  below = [str(child) for child in sorted(folder.iterdir()) if child.is_dir() and holds(child)]
   if below:
-    raise InputError(f'{folder}: one level too high for {corpus}; expected a folder with {expected}: give {below}')
+    raise InputError(f'{folder}: one level too high for {corpus}; expected a folder with {expected}: give {" or ".join(below)}')
   above = next((parent for parent in list(folder.resolve().parents)[:2] if holds(parent)), None)
   if above:
     raise InputError(f'{folder}: a part of {corpus}; expected the folder with {expected}: give {above}')

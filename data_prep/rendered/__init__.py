@@ -1,0 +1,1 @@
+"""What `mt3-synth render` writes, the embedded corpus included."""

@@ -1,0 +1,1 @@
+"""Slakh2100: songs of the Lakh MIDI dataset, each instrument rendered on its own."""
