@@ -30,6 +30,7 @@ Reason = Literal[
   'too few stems',
   'duplicate id',
   'damaged record',
+  'unexpected fault',
 ]
 
 
