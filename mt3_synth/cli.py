@@ -13,6 +13,7 @@ VERBS = {
   'train': 'train a model from gin files',
   'export': "a training run's parameters as a small model folder",
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',
+  'inspect': 'what is in a prepared corpus: hours, notes, instruments, and whether notes and sound agree',
   'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
 }
 

@@ -161,6 +161,44 @@ def plot_loss(
     return _written(figure, path)
 
 
+def plot_bars(values: Mapping[str, float], path: str | os.PathLike | None = None, *, title: str = '', xlabel: str = '') -> Figure:
+  """Horizontal bars under their names, in the order given, the first on top."""
+  if not values:
+    raise InputError('nothing to draw; give at least one value as {name: value}')
+  with matplotlib.rc_context(_STYLE):
+    figure = Figure(figsize=(8, 0.9 + 0.26 * len(values)), dpi=_DPI, layout='constrained')
+    if title:
+      figure.suptitle(title, x=0.01, ha='left', fontweight='bold')
+    axes = figure.subplots()
+    bars = axes.barh(range(len(values)), list(values.values()), color=_COLOURS[0])
+    axes.bar_label(bars, [f'{value:,.4g}' for value in values.values()], padding=3, fontsize=9)
+    axes.set_yticks(range(len(values)), list(values))
+    axes.set_ylim(len(values) - 0.4, -0.6)
+    axes.set_xlabel(xlabel)
+    axes.margins(x=0.12)
+    return _written(figure, path)
+
+
+def plot_histogram(
+  counts: Mapping[int, float], path: str | os.PathLike | None = None, *, title: str = '', xlabel: str = '', ylabel: str = '', limit: int = 0
+) -> Figure:
+  """How often each whole number occurs, {number: count}, in some 50 bars; a dashed line at `limit` where one is given."""
+  if not counts:
+    raise InputError('nothing to draw; give at least one count as {number: count}')
+  with matplotlib.rc_context(_STYLE):
+    figure = _figure(20, 3.2, title)
+    axes = figure.subplots()
+    numbers = list(counts)
+    axes.hist(numbers, bins=min(50, max(numbers) - min(numbers) + 1), weights=list(counts.values()), color=_COLOURS[0])
+    if limit and limit <= 1.5 * max(numbers):
+      axes.axvline(limit, color=_COLOURS[1], linestyle='--', label=f'{limit:,}')
+      axes.legend(frameon=False)
+    axes.set_xlabel(xlabel)
+    axes.set_ylabel(ylabel)
+    axes.grid(axis='y', alpha=0.3)
+    return _written(figure, path)
+
+
 def _figure(seconds: float, height: float, title: str) -> Figure:
   figure = Figure(figsize=(float(np.clip(5 + 0.35 * seconds, 8, 16)), height), dpi=_DPI, layout='constrained')
   if title:

@@ -18,7 +18,7 @@ LAYERS = (
   {'models', 'data', 'inverter'},
   {'training', 'evaluation', 'plots', 'demo_page'},
   {'gin_files', 'pipeline'},
-  {'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep'},
+  {'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
 )
 TOP = len(LAYERS)
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
