@@ -14,13 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from mt3_synth.audio.files import SAMPLE_RATE, write_audio
-from mt3_synth.audio.sonify import sonify
 from mt3_synth.data.pieces import PIECE_SAMPLES, Excerpt
 from mt3_synth.data.prepared import PreparedSplit, find_prepared
 from mt3_synth.data.statistics import DRUMS, Statistics, statistics, total
 from mt3_synth.errors import InputError
 from mt3_synth.evaluation.alignment import Alignment, align
 from mt3_synth.evaluation.held_out import table
+from mt3_synth.evaluation.sonify import sonify
 from mt3_synth.instruments import PROGRAMS
 
 LONGEST_ROW = 2048  # tokens, as published

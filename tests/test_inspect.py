@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from mt3_synth.audio.files import read_audio
-from mt3_synth.audio.sonify import sonify
 from mt3_synth.cli import main
 from mt3_synth.data.songs import Song
+from mt3_synth.evaluation.sonify import sonify
 from mt3_synth.notes import Notes
 from tests.data.prepared import write_prepared
 

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from mt3_synth.audio.sonify import sonify
 from mt3_synth.evaluation.alignment import align, spectral_flux
+from mt3_synth.evaluation.sonify import sonify
 from mt3_synth.notes import Notes
 
 SECONDS = 20.0

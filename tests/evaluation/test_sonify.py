@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from mt3_synth.audio.sonify import sonify
+from mt3_synth.evaluation.sonify import sonify
 from mt3_synth.notes import Notes
 
 
