@@ -51,6 +51,11 @@ def missing(id: str, reason: Reason, *files: Path) -> Skipped | None:
   return Skipped(id, reason, f'{absent[0]}: no such file; fetch the corpus again, or leave the song out')
 
 
+def names_in(folder: Path, ending: str) -> list[str]:
+  """Names, without their ending's suffix, of the files of a folder that end so; not of hidden ones."""
+  return sorted(path.stem for path in folder.glob(f'*{ending}') if not path.name.startswith('.'))
+
+
 def stated_seconds(path: Path) -> float:
   """Length by the file's header.  Raises SongError."""
   with song_errors('unreadable audio'):

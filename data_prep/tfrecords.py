@@ -8,7 +8,7 @@ import re
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -52,7 +52,7 @@ class Layout:
 
 
 def holds_records(folder: Path, layout: Layout) -> bool:
-  return next(folder.glob(layout.files), None) is not None
+  return bool(_files(folder, layout))
 
 
 def list_records(folder: Path, layout: Layout, origin: Origin) -> Listing:
@@ -64,7 +64,7 @@ def list_records(folder: Path, layout: Layout, origin: Origin) -> Listing:
   Warns:
     InputWarning: files are missing of those that the names count.
   """
-  files = sorted(path for path in folder.glob(layout.files) if path.is_file())
+  files = _files(folder, layout)
   _count_shards(files)
   listing, times = [], Counter()
   for file in files:
@@ -102,6 +102,11 @@ def read_sequence(features: Features) -> Notes:
   return from_note_sequence(features['sequence'][0])
 
 
+def with_instrument(notes: Notes, program: int, is_drum: bool = False) -> Notes:
+  """All notes played by one instrument."""
+  return replace(notes, program=np.full(len(notes), 0 if is_drum else program), is_drum=np.full(len(notes), is_drum))
+
+
 def crc32c(data: bytes) -> int:
   """The Castagnoli checksum (RFC 3720, appendix B.4); for short data, being in Python."""
   crc = 0xFFFFFFFF
@@ -114,6 +119,10 @@ def masked_crc32c(data: bytes) -> bytes:
   """As it stands in a TFRecord file."""
   crc = crc32c(data)
   return (((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF).to_bytes(4, 'little')
+
+
+def _files(folder: Path, layout: Layout) -> list[Path]:
+  return sorted(path for path in folder.glob(layout.files) if path.is_file() and not path.name.startswith('.'))
 
 
 def _read(layout: Layout, origin: Origin, id: str, file: Path, offset: int, length: int, trim: bool) -> Song:

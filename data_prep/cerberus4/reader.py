@@ -15,7 +15,6 @@ import numpy as np
 from data_prep import tfrecords
 from data_prep.corpus import Corpus, Skipped, SongError, SongSource, existing_folder
 from data_prep.reading import Listing, Origin, make_song, skipped, stated_seconds, unique
-from data_prep.slakh2100.reader import with_instrument
 from data_prep.slakh2100.tracks import list_tracks, read_stems, usable_stems
 from mt3_synth.data.songs import Song, Stem, Track
 from mt3_synth.notes import Notes, concatenate, from_note_sequence
@@ -83,7 +82,7 @@ def _record_song(features: tfrecords.Features, source: str) -> tuple[Notes, np.n
   if len(sequences) != len(CLASSES):
     found = f'{len(sequences)} note sequences'
     raise SongError('damaged record', f'{source}: {found}; expected {", ".join(CLASSES)}: are the records of Slakh as a whole?')
-  parts = (with_instrument(from_note_sequence(sequence), *of) for sequence, of in zip(sequences, _PROGRAMS, strict=True))
+  parts = (tfrecords.with_instrument(from_note_sequence(sequence), *of) for sequence, of in zip(sequences, _PROGRAMS, strict=True))
   return concatenate(parts).sorted(), tfrecords.read_floats(features, source, 'mix', 'audio_sample_rate')
 
 

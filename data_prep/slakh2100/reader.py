@@ -131,16 +131,10 @@ def record_song(features: tfrecords.Features, source: str) -> tuple[Notes, np.nd
     found = f'{len(programs)} programs and {len(names)} names for {len(sequences)} note sequences'
     raise SongError('damaged record', f'{source}: {found}; expected one each: fetch the file again')
   parts = [
-    with_instrument(from_note_sequence(sequence), int(program), program == _DRUMS or name == b'Drums')
+    tfrecords.with_instrument(from_note_sequence(sequence), int(program), program == _DRUMS or name == b'Drums')
     for sequence, program, name in zip(sequences, programs, names, strict=True)
   ]
   return concatenate(parts).sorted(), tfrecords.read_floats(features, source, 'mix', 'audio_sample_rate')
-
-
-def with_instrument(notes: Notes, program: int, is_drum: bool) -> Notes:
-  """All notes played by one instrument."""
-  instrument = [0 if is_drum else program] * len(notes)
-  return Notes(notes.onset, notes.offset, notes.pitch, notes.velocity, np.array(instrument), np.full(len(notes), is_drum))
 
 
 RECORDS = tfrecords.Layout(

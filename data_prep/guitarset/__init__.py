@@ -1,0 +1,1 @@
+"""GuitarSet: 360 excerpts of acoustic guitar, each string annotated."""

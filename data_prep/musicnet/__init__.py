@@ -1,0 +1,1 @@
+"""MusicNet: 330 recordings of classical chamber music with aligned notes."""
