@@ -20,7 +20,7 @@ from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.diffusion import samplers
 from mt3_synth.models import drawing
 from mt3_synth.models.conditions import Conditions
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.pipeline import TOKEN_BUCKETS
 from mt3_synth.training.step import new_params
 
@@ -88,7 +88,7 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
     seconds of each, published and ours; the ratios; and the floor: the operations that are left, over the speed of a matrix product.
   """
   config = ModelConfig(network=network or NetworkConfig())
-  network, model = config.network, ContextDiffusion(config)
+  network, model = config.network, make_model(config)
   params = jax.tree.map(jnp.asarray, new_params(jax.random.key(0), model=model))
   length = min(bucket for bucket in TOKEN_BUCKETS if bucket >= TOKENS)
   long, short = segment(network, network.note_length), segment(network, length)

@@ -17,7 +17,7 @@ from mt3_synth.config import ModelConfig
 from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.songs import Song
 from mt3_synth.gin_files import read_gin
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.notes import Notes
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.optimizer import make_optimizer
@@ -42,7 +42,7 @@ def song(seconds: float = SECONDS, seed: int = 0) -> Song:
 
 def updates(config: TrainConfig, loader: CropLoader) -> Iterator[float]:
   """Makes one update after another, the features of its crops computed within, and gives the seconds of each; compiled before the first."""
-  model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
+  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
   state = new_state(new_params(jax.random.key(0), model=model), tx)
   batches = [loader.batch(n) for n in range(4)]
   for n in itertools.count():

@@ -137,6 +137,11 @@ class ModelConfig:
   autoregressive: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)  # of decoder autoregressive
   sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
+  @property
+  def targets(self) -> Literal['log_mel', 'scaled']:
+    """The units of what the decoder is trained on."""
+    return self.autoregressive.targets if self.decoder == 'autoregressive' else 'scaled'
+
 
 def to_json(config: Any) -> str:
   """A dataclass as indented JSON, every field written out."""

@@ -20,7 +20,7 @@ from mt3_synth.data.songs import Song, read_corpus
 from mt3_synth.demo_page import Piece, write_page
 from mt3_synth.evaluation.held_out import MEASURES, average, mean_spectrum, measure_constant, play_and_measure, song_mel, table
 from mt3_synth.gin_files import read_gin
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.pipeline import AudioOutput, SpectrogramDiffusionPipeline, to_notes
 from mt3_synth.plots import plot_comparison, plot_loss, plot_piano_roll, plot_song
 from mt3_synth.train import train
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
 def _compare(out: Path, config: TrainConfig, shown: SpectrogramDiffusionPipeline) -> tuple[list[dict[str, Any]], list[Piece]]:
   """The table of all models on the held-out pieces, and the pieces as `shown` plays them."""
   trained = SpectrogramDiffusionPipeline.from_pretrained(config.model_dir)
-  untrained = nn.meta.unbox(jax.jit(ContextDiffusion(config.model).init)(jax.random.key(config.seed)))
+  untrained = nn.meta.unbox(jax.jit(make_model(config.model).init)(jax.random.key(config.seed)))
   pipelines = {
     'untrained': dataclasses.replace(trained, params=untrained),
     'trained for these minutes': trained,

@@ -15,7 +15,7 @@ from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.songs import Song, read_corpus
 from mt3_synth.errors import InputError
 from mt3_synth.gin_files import read_gin
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.training.checkpoints import Checkpoints
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.logs import Logs
@@ -46,7 +46,7 @@ def train(config: TrainConfig) -> TrainState:
   loader = CropLoader(_songs(config, 'train'), config.model, config.batch_size, config.seed)
   held_out_batches = _held_out(config)
 
-  model, tx = ContextDiffusion(config.model), make_optimizer(config.optimizer, config.total_steps)
+  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
   rate = learning_rate(config.optimizer, config.total_steps)
   init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
   state = new_state(new_params(init_key, model=model), tx)

@@ -39,18 +39,20 @@ class Crops:
     Returns:
       notes: tokens int32 [N], or a dict of aligned notes [M].
       audio: int16 samples behind T frames; `frames` of them lie within the song.
-      context_audio: int16 samples behind C frames; the first `context_frames` are those right before the target.
+      context_audio: int16 samples behind C frames; the first `context_frames` are those right before the target.  Neither where C is 0.
     """
     network, mel, excerpt = self.config.network, self.config.mel, self.excerpt
     before, here = min(start, network.context_frames), start - excerpt.first_frame
     audio = excerpt.song.audio
-    return {
+    example = {
       'notes': self._notes(start, too_long),
       'audio': cut(audio, here, network.target_frames, mel),
       'frames': np.int32(min(network.target_frames, excerpt.song_frames - start)),
-      'context_audio': cut(audio, here - before, network.context_frames, mel),
-      'context_frames': np.int32(before),
     }
+    if network.context_frames:
+      example['context_audio'] = cut(audio, here - before, network.context_frames, mel)
+      example['context_frames'] = np.int32(before)
+    return example
 
   def _notes(self, start, too_long) -> Any:
     network, mel = self.config.network, self.config.mel

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mt3_synth.config import NetworkConfig
 from mt3_synth.models.aligned import AlignedNotes
 
 
@@ -32,3 +33,24 @@ class Conditions(NamedTuple):
     else:
       notes = jnp.where(keep, self.notes, 0)
     return self._replace(notes=notes, context_mask=None if self.context_mask is None else jnp.where(keep, self.context_mask, 0))
+
+  def weakened(self, key: jax.Array, dropout: float, noise: float) -> 'Conditions':
+    """A context as a piece drawn segment after segment meets it: absent from a share `dropout` of the examples, and noisy."""
+    if self.context is None or not (dropout or noise):
+      return self
+    drop_key, noise_key = jax.random.split(key)
+    kept = jax.random.bernoulli(drop_key, 1 - dropout, self.context_mask.shape[:1])
+    context = self.context + noise * jax.random.normal(noise_key, self.context.shape)
+    return self._replace(context=context, context_mask=self.context_mask * kept[:, None])
+
+
+def no_conditions(config: NetworkConfig, batch: int = 1) -> Conditions:
+  """What tells a network of `config` nothing, in the shapes it is told of."""
+  if config.conditioning == 'tokens':
+    notes = jnp.zeros((batch, config.note_length), jnp.int32)
+  else:
+    real, whole = jnp.zeros((batch, 1)), jnp.zeros((batch, 1), jnp.int32)
+    notes = AlignedNotes(real, real, whole, whole, real, real)
+  if not config.context_frames:
+    return Conditions(notes)
+  return Conditions(notes, jnp.zeros((batch, config.context_frames, config.mel_bands)), jnp.zeros((batch, config.context_frames)))

@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 
 from mt3_synth.config import NetworkConfig
-from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed, GatedMLP, MultiHeadAttention, PositionTable, RMSNorm
+from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed, GatedMLP, MultiHeadAttention, RMSNorm, position_encoding
 
 
 class EncoderLayer(nn.Module):
@@ -21,8 +21,10 @@ class EncoderLayer(nn.Module):
     self.dropout = nn.Dropout(self.config.dropout, DROPOUT_BROADCAST)
 
   def __call__(self, x, mask, deterministic: bool):
+    """x, mask: [B, K, E] and [B, K], or None where all is heard."""
     y = self.pre_attention_layer_norm(x)
-    x = x + self.dropout(self.attention(y, self.attention.project(y), mask), deterministic)
+    key_mask = None if mask is None else mask[:, None]
+    x = x + self.dropout(self.attention(y, self.attention.project(y), key_mask), deterministic)
     return x + self.dropout(self.mlp(self.pre_mlp_layer_norm(x), deterministic), deterministic)
 
 
@@ -34,7 +36,7 @@ class TokenEncoder(nn.Module):
   def setup(self):
     c = self.config
     self.token_embedder = Embed(c.vocab_size, c.emb_dim)
-    self.Embed_0 = PositionTable(c.note_length, c.emb_dim)
+    self.Embed_0 = position_encoding(c, c.note_length)
     self.layers = [EncoderLayer(c) for _ in range(c.encoder_layers)]
     self.encoder_norm = RMSNorm(c.dtype)
     self.dropout = nn.Dropout(c.dropout, DROPOUT_BROADCAST)
@@ -44,7 +46,7 @@ class TokenEncoder(nn.Module):
     x = self.token_embedder.take(tokens) + self.Embed_0(tokens.shape[1])
     x = self.dropout(x, deterministic).astype(self.config.dtype)
     for layer in self.layers:
-      x = layer(x, mask, deterministic)
+      x = layer(x, mask if self.config.mask_padding else None, deterministic)
     return self.dropout(self.encoder_norm(x), deterministic), mask
 
 
@@ -56,15 +58,15 @@ class ContextEncoder(nn.Module):
   def setup(self):
     c = self.config
     self.input_proj = Dense(c.emb_dim, ('vocab', 'embed'), c.dtype)
-    self.Embed_0 = PositionTable(c.context_frames, c.emb_dim)
+    self.Embed_0 = position_encoding(c, c.context_frames)
     self.layers = [EncoderLayer(c) for _ in range(c.encoder_layers)]
     self.encoder_norm = RMSNorm(c.dtype)
     self.dropout = nn.Dropout(c.dropout, DROPOUT_BROADCAST)
 
   def __call__(self, context, mask, deterministic: bool):
-    # `terminal_relative`: the last valid frame always has the last position.
-    roll = lambda length: jnp.roll(self.Embed_0(context.shape[1]), length, axis=0)
-    positions = jax.vmap(roll)((mask > 0).sum(-1))
+    positions = self.Embed_0(context.shape[1])
+    if self.config.context_positions == 'terminal_relative':  # the last valid frame always has the last position
+      positions = jax.vmap(lambda length: jnp.roll(positions, length, axis=0))((mask > 0).sum(-1))
     x = self.dropout(self.input_proj(context) + positions, deterministic).astype(self.config.dtype)
     for layer in self.layers:
       x = layer(x, mask, deterministic)

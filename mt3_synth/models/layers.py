@@ -70,18 +70,38 @@ class PositionTable(Embed):
   embedding_init: Callable = lambda key, shape, dtype: permuted_sinusoids(key, *shape).astype(dtype)
 
   def __call__(self, length: int):
+    """[length, features]."""
     return jax.lax.stop_gradient(self.embedding[:length])
 
 
-def permuted_sinusoids(key: jax.Array, rows: int, features: int) -> jax.Array:
-  """[rows, features]: sine and cosine bands of periods up to 10000, in random order and with random phases."""
+class Sinusoids(nn.Module):
+  """Plain sinusoids, which are no parameters (`fixed`)."""
+
+  features: int
+
+  def __call__(self, length: int):
+    """[length, features]."""
+    return sinusoids(length, self.features)
+
+
+def position_encoding(config: NetworkConfig, rows: int) -> PositionTable | Sinusoids:
+  """The positions of at most `rows` tokens or frames."""
+  return Sinusoids(config.emb_dim) if config.position_encoding == 'fixed' else PositionTable(rows, config.emb_dim)
+
+
+def sinusoids(rows: int, features: int, sine_phases: Any = 0.0, cosine_phases: Any = 0.0) -> jax.Array:
+  """[rows, features]: sines, then cosines, of periods of 2 pi to 20000 pi positions (Vaswani et al., 2017)."""
   bands = features // 2
   rates = np.exp(np.arange(bands) * -(math.log(10000.0) / (bands - 1)))
-  order_key, phase_key = jax.random.split(key)
-  phases = jax.random.uniform(phase_key, (2, bands), maxval=2 * math.pi)
-  angles = np.arange(rows)[:, None] * rates
-  table = jnp.concatenate([jnp.sin(angles + phases[0]), jnp.cos(angles + phases[1])], axis=-1)
-  return jax.random.permutation(order_key, table, axis=1)
+  angles = jnp.asarray(np.arange(rows)[:, None] * rates, jnp.float32)  # multiplied in float64: far positions turn by hundreds of periods
+  return jnp.concatenate([jnp.sin(angles + sine_phases), jnp.cos(angles + cosine_phases)], axis=-1)
+
+
+def permuted_sinusoids(key: jax.Array, rows: int, features: int) -> jax.Array:
+  """[rows, features]: `sinusoids` in random order and with random phases."""
+  order_key, cosine_key, sine_key = jax.random.split(key, 3)
+  phases = lambda key: jax.random.uniform(key, (features // 2,), maxval=2 * math.pi)
+  return jax.random.permutation(order_key, sinusoids(rows, features, phases(sine_key), phases(cosine_key)), axis=1)
 
 
 class MultiHeadAttention(nn.Module):
@@ -108,15 +128,15 @@ class MultiHeadAttention(nn.Module):
     """The keys and values [B, K, H, head_dim] of `memory` [B, K, E]: they serve every query, so compute them once."""
     return self._heads(self.key(memory)), self._heads(self.value(memory))
 
-  def __call__(self, x, keys_values, key_mask=None):
-    """[B, Q, E].  Keys where `key_mask` [B, K] is 0 are not seen; if none is left the result is zero."""
+  def __call__(self, x, keys_values, mask=None):
+    """[B, Q, E].  Keys where `mask` (broadcast to [B, Q, K]) is 0 are not seen; if none is left the result is zero."""
     keys, values = keys_values
     logits = jnp.einsum('bqhd,bkhd->bhqk', self._heads(self.query(x)), keys).astype(jnp.float32)
     # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
-    if key_mask is None:
+    if mask is None:
       weights = jax.nn.softmax(logits)
     else:
-      seen = (key_mask > 0)[:, None, None, :]
+      seen = (mask > 0)[:, None]
       weights = jnp.where(seen.any(-1, keepdims=True), jax.nn.softmax(jnp.where(seen, logits, -1e9)), 0)
     heard = jnp.einsum('bhqk,bkhd->bqhd', weights.astype(values.dtype), values)
     return self.out(heard.reshape(*x.shape[:-1], -1))

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 
 from mt3_synth.config import ModelConfig, from_json, to_json
 from mt3_synth.errors import InputError
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 
 DEMO = Path(__file__).parents[1] / 'pretrained' / 'demo'
 WEIGHTS = 'model.safetensors'
@@ -137,7 +137,7 @@ def _check(params: Any, config: ModelConfig, source: Path) -> None:
     return {'/'.join(path): np.shape(cast(np.ndarray, x)) for path, x in traverse_util.flatten_dict(tree).items()}
 
   found = flat(params)
-  expected = flat(nn.meta.unbox(jax.eval_shape(ContextDiffusion(config).init, jax.random.key(0))))
+  expected = flat(nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0))))
   for name in sorted(set(found) | set(expected)):
     if found.get(name) != expected.get(name):
       raise InputError(

@@ -12,7 +12,7 @@ from flax import struct
 from mt3_synth.audio.mel import log_mel, scale
 from mt3_synth.models.aligned import AlignedNotes
 from mt3_synth.models.conditions import Conditions
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import Model
 
 
 @struct.dataclass
@@ -26,7 +26,7 @@ class TrainState:
 
 
 @partial(jax.jit, static_argnames='model')
-def new_params(key: jax.Array, *, model: ContextDiffusion) -> Any:
+def new_params(key: jax.Array, *, model: Model) -> Any:
   """Initial parameters, without boxes.  Compiled once for equal models."""
   return nn.meta.unbox(model.init(key))
 
@@ -35,23 +35,30 @@ def new_state(params: Any, tx: optax.GradientTransformation) -> TrainState:
   return TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params), tx.init(params))
 
 
-def to_model_batch(batch: dict[str, Any], model: ContextDiffusion) -> dict[str, Any]:
-  """int16 audio crops -> scaled mels, on the device.  Takes the arrays of `Crops.crop`, batched."""
-  network, mel = model.config.network, model.config.mel
+def to_model_batch(batch: dict[str, Any], model: Model) -> dict[str, Any]:
+  """int16 audio crops -> mels, on the device.  Takes the arrays of `Crops.crop`, batched.
 
-  def frames(audio, count, valid):
-    features = scale(log_mel(audio, mel, frames=count), mel)
+  Returns:
+    `conditions` (Conditions, the context scaled), `targets` [B, T, D] in the units of `model.config.targets`, `targets_mask` [B, T].
+  """
+  config, network = model.config, model.config.network
+
+  def frames(audio, count, valid, units):
+    features = log_mel(audio, config.mel, frames=count)
     mask = (jnp.arange(count) < valid[:, None]).astype(jnp.int32)
-    return jnp.where(mask[..., None] > 0, features, -1), mask
+    features, silence = (scale(features, config.mel), -1.0) if units == 'scaled' else (features, 0.0)
+    return jnp.where(mask[..., None] > 0, features, silence), mask
 
-  targets, targets_mask = frames(batch['audio'], network.target_frames, batch['frames'])
-  context, context_mask = frames(batch['context_audio'], network.context_frames, batch['context_frames'])
+  targets, targets_mask = frames(batch['audio'], network.target_frames, batch['frames'], config.targets)
   notes = AlignedNotes(**batch['notes']) if isinstance(batch['notes'], dict) else batch['notes']
-  return {'conditions': Conditions(notes, context, context_mask), 'targets': targets, 'targets_mask': targets_mask}
+  conditions = Conditions(notes)
+  if network.context_frames:
+    conditions = Conditions(notes, *frames(batch['context_audio'], network.context_frames, batch['context_frames'], 'scaled'))
+  return {'conditions': conditions, 'targets': targets, 'targets_mask': targets_mask}
 
 
 @partial(jax.jit, static_argnames=('model', 'tx', 'ema_decay'), donate_argnames='state')
-def train_step(state: TrainState, batch: dict, key: jax.Array, *, model: ContextDiffusion, tx, ema_decay: float):
+def train_step(state: TrainState, batch: dict, key: jax.Array, *, model: Model, tx, ema_decay: float):
   """One update -> (state, metrics).
 
   Every draw derives from `key` and the step number, so a resumed run repeats the uninterrupted one.
@@ -68,6 +75,6 @@ def train_step(state: TrainState, batch: dict, key: jax.Array, *, model: Context
 
 
 @partial(jax.jit, static_argnames='model')
-def eval_step(params: Any, batch: dict, key: jax.Array, *, model: ContextDiffusion) -> dict[str, jax.Array]:
-  """Metrics without dropout."""
-  return model.loss(params, to_model_batch(batch, model), key, deterministic=True)[1]
+def eval_step(params: Any, batch: dict, key: jax.Array, *, model: Model) -> dict[str, jax.Array]:
+  """Metrics of a model in use."""
+  return model.evaluation_loss(params, to_model_batch(batch, model), key)

@@ -12,7 +12,7 @@ import yaml
 from mt3_synth.audio.files import write_audio
 from mt3_synth.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.data.songs import Song
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.notes import Notes, write_midi
 from mt3_synth.training.step import new_params
 
@@ -42,7 +42,7 @@ def tiny_model(conditioning='tokens', **network) -> ModelConfig:
 @functools.cache
 def tiny_params(conditioning='tokens') -> Any:
   """Parameters of no training, made once a test session."""
-  return jax.device_get(new_params(jax.random.key(0), model=ContextDiffusion(tiny_model(conditioning))))
+  return jax.device_get(new_params(jax.random.key(0), model=make_model(tiny_model(conditioning))))
 
 
 def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:

@@ -7,7 +7,7 @@ from flax import traverse_util
 
 from mt3_synth.config import ModelConfig, NetworkConfig
 from mt3_synth.models.conditions import Conditions
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 
 NETWORK = NetworkConfig(
   emb_dim=32,
@@ -29,4 +29,4 @@ def published(golden):
   arrays = np.load(golden / 'net_context_main.npz')
   params = {tuple(name.split('/')[1:]): arrays[name] for name in arrays.files if name.startswith('param/')}
   conditions = Conditions(jnp.asarray(arrays['tokens']), jnp.asarray(arrays['context_scaled']), jnp.asarray(arrays['context_mask']))
-  return arrays, ContextDiffusion(ModelConfig(network=NETWORK)), traverse_util.unflatten_dict(params), conditions
+  return arrays, make_model(ModelConfig(network=NETWORK)), traverse_util.unflatten_dict(params), conditions

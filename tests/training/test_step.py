@@ -7,7 +7,7 @@ from mt3_synth.audio.mel import log_mel, scale
 from mt3_synth.data.examples import Crops
 from mt3_synth.data.pieces import whole
 from mt3_synth.models.aligned import AlignedNotes
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.training.step import to_model_batch
 from tests.data.tiny import CONTEXT, FRAMES, tiny_model, tiny_song
 
@@ -18,7 +18,7 @@ def model_batch(conditioning, starts):
   config = tiny_model(conditioning)
   crops = Crops(whole(SONG), config)
   batch = jax.tree.map(lambda *arrays: np.stack(arrays), *[crops.crop(start) for start in starts])
-  return batch, to_model_batch(batch, ContextDiffusion(config))
+  return batch, to_model_batch(batch, make_model(config))
 
 
 @pytest.fixture(scope='module')

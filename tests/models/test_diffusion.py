@@ -1,4 +1,4 @@
-"""Laws of the context diffusion model, for both ways to condition."""
+"""Laws of the diffusion models, for both ways to condition."""
 
 import dataclasses
 
@@ -14,7 +14,7 @@ from mt3_synth.config import DiffusionConfig, ModelConfig, SamplerConfig
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.aligned import BASIS, AlignedNoteEncoder, AlignedNotes, basis, harmonic_combs
 from mt3_synth.models.conditions import Conditions
-from mt3_synth.models.context_diffusion import ContextDiffusion
+from mt3_synth.models.model import make_model
 from mt3_synth.training.config import TrainConfig
 from tests.models.conftest import NETWORK
 
@@ -30,7 +30,7 @@ def notes_at(onset, offset, pitch=60, program=0, mask=1):
 
 def make(conditioning, **diffusion):
   network = dataclasses.replace(NETWORK, conditioning=conditioning, note_length=8)
-  model = ContextDiffusion(ModelConfig(network=network, diffusion=DiffusionConfig(**diffusion)))
+  model = make_model(ModelConfig(network=network, diffusion=DiffusionConfig(**diffusion)))
   params = nn.meta.unbox(model.init(jax.random.key(0)))
   notes = jnp.array([[5, 6, 7, 1, 0, 0, 0, 0]]) if conditioning == 'tokens' else notes_at([2.0, 5.5], [6.0, 9.0])
   context = jax.random.uniform(jax.random.key(1), (1, 16, 128), minval=-1)
@@ -153,5 +153,5 @@ def test_magnitudes_of_notes_add_up():
 @pytest.mark.parametrize(('size', 'millions'), [('small', 104.0), ('base', 411.7)])
 def test_parameter_counts_are_the_published(size, millions):
   config = read_gin(TrainConfig, [f'gin_configs/models/diffusion/context/{size}.gin'], ["MODEL_DIR='x'", "CORPORA=('x',)"])
-  shapes = jax.eval_shape(ContextDiffusion(config.model).init, jax.random.key(0))
+  shapes = jax.eval_shape(make_model(config.model).init, jax.random.key(0))
   assert round(sum(x.size for x in jax.tree.leaves(nn.meta.unbox(shapes))) / 1e6, 1) == millions
