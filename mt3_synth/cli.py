@@ -10,6 +10,7 @@ from mt3_synth.errors import InputError, InputWarning
 
 VERBS = {
   'synthesize': 'play a MIDI file as audio',
+  'prepare': 'turn a published corpus into one that training reads',
   'train': 'train a model from gin files',
   'export': "a training run's parameters as a small model folder",
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',

@@ -16,9 +16,9 @@ LAYERS = (
   {'config', 'compilation', 'instruments'},
   {'notes', 'audio', 'diffusion', 'rendering'},
   {'models', 'data', 'inverter'},
-  {'training', 'evaluation', 'plots', 'demo_page'},
+  {'training', 'evaluation', 'playing', 'plots', 'demo_page'},
   {'gin_files', 'pipeline'},
-  {'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
+  {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
 )
 TOP = len(LAYERS)
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}
@@ -32,7 +32,7 @@ ONLY_IN = {
   'matplotlib': {'plots.py'},
   'tensorflow': set(),
   'seqio': set(),
-  'data_prep': set(),
+  'data_prep': {'prepare.py'},
   'tests': set(),
   'benchmarks': set(),
 }

@@ -15,6 +15,7 @@ import numpy as np
 from mt3_synth.data.pieces import Excerpt, Piece, decode_piece, join
 from mt3_synth.errors import InputError
 
+INCOMPLETE = '.incomplete'  # ends the name of a folder in which a preparation is going on
 SHARD = re.compile(r'(?P<corpus>\w+)-(?P<split>\w+)\.array_record-(?P<shard>\d{5})-of-(?P<shards>\d{5})')
 
 
@@ -55,9 +56,13 @@ def find_prepared(path: str | Path) -> Path:
     InputError: there is none, or more than one.
   """
   root = Path(path).expanduser()
-  found = sorted({file.parent for depth in ('', '*/', '*/*/', '*/*/*/') for file in root.glob(f'{depth}songs-*.jsonl')})
+  depths = ('', '*/', '*/*/', '*/*/*/')
+  found = sorted({file.parent for depth in depths for file in root.glob(f'{depth}songs-*.jsonl') if file.parent.suffix != INCOMPLETE})
   if len(found) == 1:
     return found[0]
+  unfinished = next((folder for depth in depths for folder in root.glob(f'{depth}*{INCOMPLETE}')), None)
+  if not found and (unfinished or root.suffix == INCOMPLETE):
+    raise InputError(f'{unfinished or root}: its preparation is not finished; give the command of `mt3-synth prepare` again, it goes on')
   if not found:
     raise InputError(f'{root}: no prepared corpus here; expected songs-SPLIT.jsonl and ArrayRecord files of `mt3-synth prepare`')
   names = ', '.join(str(each.relative_to(root)) for each in found)

@@ -1,5 +1,7 @@
 """Notes <-> note-seq's NoteSequence, the protocol buffer of Magenta's corpora; the only module that needs note-seq."""
 
+import functools
+import warnings
 from typing import Any
 
 import numpy as np
@@ -96,9 +98,12 @@ def _parse(data: bytes) -> Any:
     raise InputError(f'NoteSequence: {len(data)} bytes that are no NoteSequence ({e}); is the record of another type?') from None
 
 
+@functools.cache
 def _music_pb2():
   try:
-    from note_seq.protobuf import music_pb2  # pyright: ignore[reportMissingImports]
+    with warnings.catch_warnings():
+      warnings.simplefilter('ignore')  # it loads pydub, which misses ffmpeg: neither is needed
+      from note_seq.protobuf import music_pb2  # pyright: ignore[reportMissingImports]
   except ImportError:
     raise InputError('NoteSequence: note-seq is not installed; run: pip install mt3_synth[data]') from None
   return music_pb2

@@ -1,0 +1,9 @@
+"""`tfds build data_prep/guitarset --manual_dir SOURCE --data_dir OUT`."""
+
+from data_prep.guitarset.reader import CORPUS
+from data_prep.prepare.builder import CorpusBuilder, builder_configs
+
+
+class Builder(CorpusBuilder):
+  CORPUS = CORPUS
+  BUILDER_CONFIGS = builder_configs(CORPUS)
