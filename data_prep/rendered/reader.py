@@ -6,7 +6,7 @@ from pathlib import Path
 
 from data_prep.corpus import Corpus, Skipped, SongError, SongSource
 from data_prep.reading import Listing, Origin, find_root, make_song, missing, skipped, song_errors, stated_seconds, unique
-from mt3_synth.data.songs import DESCRIPTION, EMBEDDED, Song, read_song, read_track
+from mt3_synth.data.songs import DESCRIPTION, EMBEDDED, Song, Track, read_song, read_track
 
 SPLITS = ('train', 'validation', 'test')
 ORIGIN = Origin('rendered', 'as the MIDI files and the soundfont')  # known to who rendered them
@@ -34,19 +34,22 @@ def _holds(folder: Path) -> bool:
 def _songs(root: Path, origin: Origin) -> Iterator[SongSource | Skipped]:
   for split in SPLITS:
     for description in sorted((root / split).glob(f'*/{DESCRIPTION}')):
+      id = description.parent.name
       try:
-        yield _song(split, description.parent, origin)
+        with song_errors('unreadable description'):
+          track = read_track(description.parent)
+        id = track.name
+        yield _song(split, track, origin)
       except SongError as e:
-        yield skipped(description.parent.name, e)
+        yield skipped(id, e)
 
 
-def _song(split: str, folder: Path, origin: Origin) -> SongSource | Skipped:
-  with song_errors('unreadable description'):
-    track = read_track(folder)
+def _song(split: str, track: Track, origin: Origin) -> SongSource | Skipped:
   if track.mix is None:
-    raise SongError('missing audio', f'{folder}: neither mix.flac nor mix.wav is there; render it again')
+    raise SongError('missing audio', f'{track.folder}: neither mix.flac nor mix.wav is there; fetch or render it again')
   absent = missing(track.name, 'missing notes', *(stem.midi for stem in track.stems if stem.sounds))
-  return absent or SongSource(track.name, split, partial(_read, track.name, folder, origin), stated_seconds(track.mix))
+  read = partial(_read, track.name, track.folder, origin)
+  return absent or SongSource(track.name, split, read, stated_seconds(track.mix))
 
 
 def _read(id: str, folder: Path, origin: Origin) -> Song:

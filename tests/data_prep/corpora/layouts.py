@@ -4,6 +4,7 @@ Each `write_CORPUS(folder)` makes the folder that the corpus's reader takes as i
 """
 
 import csv
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,11 +23,14 @@ SECONDS = 1.2
 # ---- sounds and notes
 
 
-def sound(seconds: float = SECONDS, rate: int = 16000, seed: int = 0, level: float = 0.1) -> np.ndarray:
-  """Float noise below 1 kHz, [S]: survives resampling."""
+@functools.cache
+def sound(seconds: float = SECONDS, rate: int = 16000, seed: int = 0) -> np.ndarray:
+  """Four tones below 1 kHz, float [S], within 0.1: they survive resampling."""
   rng = np.random.default_rng(seed)
   time = np.arange(round(seconds * rate)) / rate
-  return level * np.mean([np.sin(2 * np.pi * (f * time + phase)) for f, phase in rng.uniform((100, 0), (1000, 1), (8, 2))], axis=0)
+  audio = 0.1 * np.mean([np.sin(2 * np.pi * (f * time + phase)) for f, phase in rng.uniform((100, 0), (1000, 1), (4, 2))], axis=0)
+  audio.flags.writeable = False
+  return audio
 
 
 def melody(seconds: float = SECONDS, program: int = 0, lowest: int = 48, seed: int = 0) -> Notes:
@@ -301,7 +305,7 @@ def _jams(name: str) -> dict[str, Any]:
 
 
 MUSICNET_RECORDINGS = ('train/1727', 'train/1733', 'test/1729')  # 1733 is of the validation set
-MUSICNET_LABELS = ((4410, 8820, 1, 60), (8820, 17640, 41, 67), (0, 4410, 71, 48))  # in samples at 44.1 kHz; piano, violin, bassoon
+MUSICNET_LABELS = ((4410, 8820, 1, 60), (35280, 44100, 41, 67), (0, 4410, 71, 48))  # in samples at 44.1 kHz; piano, violin, bassoon
 
 
 def write_musicnet(folder: Path, recordings: Sequence[str] = MUSICNET_RECORDINGS) -> Path:
