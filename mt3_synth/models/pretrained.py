@@ -4,12 +4,9 @@ A folder of its own is small (no optimiser, float16) and needs nothing but numpy
 of its newest checkpoint.
 """
 
-import inspect
 import os
 import shutil
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +20,7 @@ from safetensors.numpy import load_file, save
 from mt3_synth.config import ModelConfig, from_json, to_json
 from mt3_synth.errors import InputError
 from mt3_synth.models.model import make_model
+from mt3_synth.models.stored_arrays import array_names, read_arrays
 
 DEMO = Path(__file__).parents[1] / 'pretrained' / 'demo'
 WEIGHTS = 'model.safetensors'
@@ -81,7 +79,7 @@ def load_pretrained(folder: str | Path | None = None) -> tuple[ModelConfig, Any]
     params, source = _read_weights(folder / WEIGHTS), folder / WEIGHTS
   else:
     params, source = _read_run(folder)
-  _check(params, config, source)
+  check_shapes(_shapes(params), parameter_shapes(config), source, 'config.json')
   return config, jax.tree.map(lambda x: np.asarray(x, np.float32), params)
 
 
@@ -93,54 +91,46 @@ def _read_weights(file: Path) -> Any:
 
 
 def _read_run(folder: Path) -> tuple[Any, Path]:
-  import orbax.checkpoint as ocp
-
   steps = sorted((int(path.name) for path in (folder / 'checkpoints').glob('*') if path.name.isdigit()), reverse=True)
   if not steps:
     raise InputError(f'{folder}: has neither {WEIGHTS} nor a finished checkpoint under checkpoints/; train longer or give another folder')
   path = folder / 'checkpoints' / str(steps[0]) / 'ema'
+  try:
+    # Not by Orbax, whose threads go on printing tracebacks after one of them has met damage.
+    arrays = read_arrays(path, array_names(path))
+  except InputError as e:
+    raise InputError(f'{e}; remove {path.parent} and the checkpoint before it is used') from None
+  if not arrays:
+    raise InputError(f'{path}: damaged (no arrays); remove {path.parent} and the checkpoint before it is used')
+  return traverse_util.unflatten_dict({tuple(name.split('.')): x for name, x in arrays.items()}), path
 
-  def read():
-    with ocp.StandardCheckpointer() as checkpointer:
-      return checkpointer.restore(path.absolute())
 
-  return restored(read, path, f'damaged; remove {path.parent} and the checkpoint before it is used'), path
+def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+  """The shape of each parameter of the model that `config` describes, by its path joined with /."""
+  return _shapes(nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0))))
 
 
-def restored(read: Callable[[], Any], path: os.PathLike, fault: str) -> Any:
-  """What `read` restores by Orbax from `path`.
+def check_shapes(found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], source: str | Path, configuration: str) -> None:
+  """Makes sure that no parameter is missing, left over or of another shape.
+
+  Args:
+    found, expected: name -> shape.
+    source: what holds the parameters.
+    configuration: what says which are expected.
 
   Raises:
-    InputError: it can't be read; says `fault` and why.
+    InputError: names the first that differ, and says how many do.
   """
-  try:
-    return read()
-  except Exception as e:  # of a missing piece of an array Orbax says no more than Exception
-    _hush_orbax()
-    reason = ' '.join(str(e).split()).partition('. See full')[0][:150] or type(e).__name__
-    raise InputError(f'{path}: {fault} ({reason})') from None
+  wrong = [name for name in sorted(found.keys() | expected.keys()) if found.get(name) != expected.get(name)]
+  if not wrong:
+    return
+  said = '; '.join(
+    f'parameter {name} has shape {found.get(name, "(missing)")}, {configuration} expects {expected.get(name, "none of that name")}'
+    for name in wrong[:3]
+  )
+  more = f'; and {len(wrong) - 3} more differ' if len(wrong) > 3 else ''
+  raise InputError(f'{source}: {said}{more}; weights and configuration are of different models')
 
 
-def _hush_orbax() -> None:
-  """It reads arrays side by side: each other one that failed would print a traceback when it is collected, whenever that is."""
-  show = sys.unraisablehook
-
-  def hook(unraisable):
-    if not (inspect.iscoroutine(unraisable.object) and 'orbax' in unraisable.object.cr_code.co_filename):
-      show(unraisable)
-
-  sys.unraisablehook = hook
-
-
-def _check(params: Any, config: ModelConfig, source: Path) -> None:
-  def flat(tree) -> dict[str, tuple[int, ...]]:
-    return {'/'.join(path): np.shape(cast(np.ndarray, x)) for path, x in traverse_util.flatten_dict(tree).items()}
-
-  found = flat(params)
-  expected = flat(nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0))))
-  for name in sorted(set(found) | set(expected)):
-    if found.get(name) != expected.get(name):
-      raise InputError(
-        f'{source}: parameter {name} has shape {found.get(name, "(missing)")}, '
-        f'config.json expects {expected.get(name, "none of that name")}; weights and configuration are of different models'
-      )
+def _shapes(params: Any) -> dict[str, tuple[int, ...]]:
+  return {'/'.join(path): np.shape(cast(np.ndarray, x)) for path, x in traverse_util.flatten_dict(params).items()}

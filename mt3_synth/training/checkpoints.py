@@ -3,13 +3,17 @@
 A run's folder: `config.json` (the model's), `train_config.json`, `checkpoints/STEP/{ema,state}`, `metrics.jsonl`, TensorBoard's files.
 """
 
+import inspect
+import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
 
-from mt3_synth.models.pretrained import restored
+from mt3_synth.errors import InputError
 from mt3_synth.training.step import TrainState
 
 
@@ -48,5 +52,26 @@ class Checkpoints:
     abstract = lambda tree: jax.tree.map(ocp.utils.to_shape_dtype_struct, tree)
     items = ocp.args.Composite(ema=ocp.args.StandardRestore(abstract(like.ema)), state=ocp.args.StandardRestore(abstract(rest)))
     fault = 'damaged or of another optimiser; remove it, or give another MODEL_DIR'
-    found = restored(lambda: self.manager.restore(step, args=items), self.manager.directory / str(step), fault)
+    found = _restored(lambda: self.manager.restore(step, args=items), self.manager.directory / str(step), fault)
     return TrainState(ema=found['ema'], **found['state'])
+
+
+def _restored(read: Callable[[], Any], path: os.PathLike, fault: str) -> Any:
+  """What `read` restores by Orbax from `path`, or an InputError that says `fault` and why."""
+  try:
+    return read()
+  except Exception as e:  # of a missing piece of an array Orbax says no more than Exception
+    _hush_orbax()
+    reason = ' '.join(str(e).split()).partition('. See full')[0][:150] or type(e).__name__
+    raise InputError(f'{path}: {fault} ({reason})') from None
+
+
+def _hush_orbax() -> None:
+  """It reads arrays side by side: each other one that failed would print a traceback when it is collected, whenever that is."""
+  show = sys.unraisablehook
+
+  def hook(unraisable):
+    if not (inspect.iscoroutine(unraisable.object) and 'orbax' in unraisable.object.cr_code.co_filename):
+      show(unraisable)
+
+  sys.unraisablehook = hook
