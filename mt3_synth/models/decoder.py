@@ -52,8 +52,8 @@ class DecoderLayer(nn.Module):
       self.FiLMLayer_1 = FiLM(c)
     self.pre_self_attention_layer_norm = RMSNorm(c.dtype)
     self.self_attention = MultiHeadAttention(c)
-    for name in self.cross_attentions:
-      setattr(self, name, MultiHeadAttention(c))
+    for name in self.cross_attentions:  # the published model that does not mask padding hears a row of nothing else as its mean
+      setattr(self, name, MultiHeadAttention(c, mean_of_unseen=not c.mask_padding and not c.context_frames))
     if self.cross_attentions:
       self.pre_cross_attention_layer_norm = RMSNorm(c.dtype)
     self.pre_mlp_layer_norm = RMSNorm(c.dtype)

@@ -108,6 +108,7 @@ class MultiHeadAttention(nn.Module):
   """Queries x [B, Q, E] over keys and values that `project` made of [B, K, E]."""
 
   config: NetworkConfig
+  mean_of_unseen: bool = False  # where a query sees no key, it hears the mean of all values instead of nothing
 
   def setup(self):
     c = self.config
@@ -129,7 +130,7 @@ class MultiHeadAttention(nn.Module):
     return self._heads(self.key(memory)), self._heads(self.value(memory))
 
   def __call__(self, x, keys_values, mask=None):
-    """[B, Q, E].  Keys where `mask` (broadcast to [B, Q, K]) is 0 are not seen; if none is left the result is zero."""
+    """[B, Q, E].  Keys where `mask` (broadcast to [B, Q, K]) is 0 are not seen; where none is, see `mean_of_unseen`."""
     keys, values = keys_values
     logits = jnp.einsum('bqhd,bkhd->bhqk', self._heads(self.query(x)), keys).astype(jnp.float32)
     # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
@@ -137,7 +138,9 @@ class MultiHeadAttention(nn.Module):
       weights = jax.nn.softmax(logits)
     else:
       seen = (mask > 0)[:, None]
-      weights = jnp.where(seen.any(-1, keepdims=True), jax.nn.softmax(jnp.where(seen, logits, -1e9)), 0)
+      weights = jax.nn.softmax(logits + jnp.where(seen, 0.0, -1e10))
+      if not self.mean_of_unseen:
+        weights = jnp.where(seen.any(-1, keepdims=True), weights, 0)
     heard = jnp.einsum('bhqk,bkhd->bqhd', weights.astype(values.dtype), values)
     return self.out(heard.reshape(*x.shape[:-1], -1))
 
