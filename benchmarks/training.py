@@ -16,6 +16,7 @@ from benchmarks.griffin_lim import music
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.songs import Song
+from mt3_synth.data.sources import SongsInMemory
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.model import make_model
 from mt3_synth.notes import Notes
@@ -67,7 +68,7 @@ def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
   config = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"])
   models = {'aligned': config.model, f'tokens_{TOKENS}': with_tokens(config.model)}
   piece = song()
-  loaders = {name: CropLoader([piece], model, batch_size, seed=0) for name, model in models.items()}
+  loaders = {name: CropLoader([SongsInMemory([piece])], model, batch_size, seed=0) for name, model in models.items()}
   running = {name: updates(dataclasses.replace(config, model=model), loaders[name]) for name, model in models.items()}
   # In turn, so that other work on the machine slows both alike.
   seconds = [{name: next(each) for name, each in running.items()} for _ in range(steps)]

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,12 @@ from tqdm import tqdm
 
 from mt3_synth.compilation import cache_compiled_programs
 from mt3_synth.config import to_json
-from mt3_synth.data.loader import CropLoader
-from mt3_synth.data.songs import Song, read_corpus
 from mt3_synth.errors import InputError
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.model import make_model
 from mt3_synth.training.checkpoints import Checkpoints
 from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.feeding import make_loader, on_device
 from mt3_synth.training.logs import Logs
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
 from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, train_step
@@ -41,21 +41,26 @@ def train(config: TrainConfig) -> TrainState:
   """Trains until `config.total_steps`, from the newest checkpoint under `config.model_dir` if there is one."""
   _check(config)
   cache_compiled_programs()
+  loader, held_out_batches = make_loader(config, 'train'), _held_out(config)
   model_dir = Path(config.model_dir).expanduser()
   _claim(model_dir, config)
-  loader = CropLoader(_songs(config, 'train'), config.model, config.batch_size, config.seed)
-  held_out_batches = _held_out(config)
 
   model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
   rate = learning_rate(config.optimizer, config.total_steps)
   init_key, train_key, eval_key = jax.random.split(jax.random.key(config.seed), 3)
   state = new_state(new_params(init_key, model=model), tx)
-  with Checkpoints(model_dir, config.keep) as checkpoints, Logs(model_dir) as logs:
+  with (
+    Checkpoints(model_dir, config.keep) as checkpoints,
+    Logs(model_dir) as logs,
+    loader.walk() as batches,
+    closing(on_device(batches)) as batches_on_device,
+  ):
     state = checkpoints.restore(state) or state
     first = int(state.step)
+    batches.set_state({'next_batch': first})
     progress = tqdm(total=config.total_steps, initial=first, unit='step', desc=model_dir.name)
     losses, last = [], time.monotonic()
-    for step, batch in zip(range(first + 1, config.total_steps + 1), loader.from_step(first), strict=False):
+    for step, batch in zip(range(first + 1, config.total_steps + 1), batches_on_device, strict=False):
       state, metrics = train_step(state, batch, train_key, model=model, tx=tx, ema_decay=config.ema_decay)
       losses.append(metrics['loss'])  # left on the device: reading it each step would make the host wait
       progress.update()
@@ -63,6 +68,7 @@ def train(config: TrainConfig) -> TrainState:
         loss = float(np.mean(jax.device_get(losses)))
         speed, losses, last = len(losses) / (time.monotonic() - last), [], time.monotonic()
         scalars = {'loss': loss, 'grad_norm': metrics['grad_norm'], 'learning_rate': rate(step), 'steps_per_second': speed}
+        scalars |= {'dropped_examples': batches.dropped} if config.too_long == 'drop' else {}
         logs.scalars(step, {f'train/{name}': value for name, value in scalars.items()})
         progress.set_postfix(loss=f'{loss:.4f}', steps_s=f'{speed:.2f}')
       if held_out_batches and (step % config.eval_every == 0 or step == config.total_steps):
@@ -98,9 +104,5 @@ def _held_out(config: TrainConfig) -> list[dict[str, Any]]:
   """Batches of the validation split, the same ones each time."""
   if not config.eval_batches:
     return []
-  loader = CropLoader(_songs(config, 'validation'), config.model, config.batch_size, config.seed)
+  loader = make_loader(config, 'validation')
   return [loader.batch(n) for n in range(config.eval_batches)]
-
-
-def _songs(config: TrainConfig, split: str) -> list[Song]:
-  return [song for corpus in config.corpora for song in read_corpus(corpus, split)]

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from mt3_synth.data.mixtures import MIXTURES
 from mt3_synth.errors import InputError
 from mt3_synth.gin_files import read_gin
+from mt3_synth.notes.codec import Codec
 from mt3_synth.training.config import TrainConfig
 
 ROOT = Path(__file__).parents[1]
-RUNS = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rglob('*.gin'))
+FILES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rglob('*.gin'))
+TASKS = [file for file in FILES if file.startswith('gin_configs/tasks/')]
+RUNS = [file for file in FILES if file not in TASKS]
 WHERE = ["MODEL_DIR = 'runs/a'", "CORPORA = ('embedded',)"]
 
 
@@ -24,6 +28,20 @@ def test_every_shipped_file_is_a_run(file):
   assert type(config) is TrainConfig
   assert (config.model_dir, config.corpora) == ('runs/a', ('embedded',))
   assert config.model.network.target_frames > 0
+
+
+@pytest.mark.parametrize('file', TASKS)
+def test_every_shipped_task_is_laid_over_a_model(file):
+  name = Path(file).stem
+  where = [] if name == 'embedded' else ["DATA_DIR = 'data'"]
+  config = read_gin(TrainConfig, ['gin_configs/models/diffusion/context/base.gin', file], ["MODEL_DIR = 'runs/a'", *where])
+  assert config.model.network.emb_dim == 768
+  assert config.model.network.vocab_size == Codec(config.model.notes).table_size
+  assert len(config.corpora) == 1
+  assert name.startswith(config.corpora[0].replace('/', '_'))
+  assert config.data_dir == ('data' if where else '')
+  if name != 'embedded':
+    assert name == 'mega' or config.corpora[0].partition('/')[0] in {corpus.partition('/')[0] for corpus in MIXTURES['mega'].corpora}
 
 
 def test_later_files_and_bindings_win(tmp_path):

@@ -20,10 +20,16 @@ class OptimizerConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-  """One run.  `corpora` are folders as `mt3-synth render` writes them, or `embedded`."""
+  """One run."""
 
   model_dir: str
-  corpora: tuple[str, ...]
+  corpora: tuple[str, ...]  # each `embedded`, a folder of prepared pieces or of tracks as `mt3-synth render` writes it, or a mixture's name
+  data_dir: str = ''  # where corpora are looked for that are not in the current folder
+  temperature: float | None = None  # of drawing from several corpora: 1 is by their length; the mixture's own where None
+  max_visits: int = 0  # a corpus with more places to draw crops from counts as one with so many; 0 limits none
+  crops_per_visit: int = 1  # crops for one reading of the disk, in different batches
+  too_long: Literal['thin', 'drop'] = 'thin'  # what to do with an example of more than note_length tokens
+  workers: int = 0  # processes that make the batches; 0 is threads of this one
   model: ModelConfig = field(default_factory=ModelConfig)
   optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
   total_steps: int = 500_000
