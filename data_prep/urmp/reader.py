@@ -21,12 +21,10 @@ from data_prep.reading import (
   make_song,
   read_recording,
   skipped,
-  song_errors,
   stated_seconds,
   unique,
 )
 from mt3_synth.data.songs import Song
-from mt3_synth.errors import InputError
 from mt3_synth.notes import Notes, concatenate, from_note_sequence
 
 ORIGIN = Origin('urmp', 'CC0-1.0')
@@ -116,22 +114,22 @@ def _read(id: str, audio: Path, parts: Sequence[tuple[Path, int]]) -> Song:
 def _read_notes(file: Path, program: int) -> Notes:
   """Notes of one part: lines of onset [s], mean fundamental frequency [Hz], duration [s]."""
   rows = []
-  with song_errors('unreadable notes'):
-    for number, line in enumerate(_lines(file), 1):
-      try:
-        onset, frequency, duration = map(float, line.split())
-        rows.append((onset, onset + duration, round(69 + 12 * math.log2(frequency / 440)), 100, program))
-      except (ValueError, OverflowError):
-        expected = 'expected onset [s], frequency [Hz] and duration [s] of a note'
-        raise InputError(f'{file}:{number}: {line!r}; {expected}: fetch the file again') from None
-    return Notes.from_rows(rows)
-
-
-def _lines(file: Path) -> list[str]:
   try:
-    return [line for line in file.read_text().splitlines() if line.strip()]
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+      if line.strip():
+        rows.append((*_parse(line, number), 100, program))
+    return Notes.from_rows(rows)
   except (OSError, ValueError) as e:
-    raise InputError(f'{file}: cannot be read ({e}); fetch it again') from None
+    raise SongError('unreadable notes', f'{file}: {e}; fetch the file again') from None
+
+
+def _parse(line: str, number: int) -> tuple[float, float, int]:
+  """(onset, offset, pitch) of a line."""
+  try:
+    onset, frequency, duration = map(float, line.split())
+    return onset, onset + duration, round(69 + 12 * math.log2(frequency / 440))
+  except (ValueError, OverflowError):
+    raise ValueError(f'line {number} is {line!r}, expected onset [s], frequency [Hz] and duration [s] of a note') from None
 
 
 def _record_song(features: tfrecords.Features, source: str) -> tuple[Notes, np.ndarray]:
