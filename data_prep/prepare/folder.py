@@ -13,7 +13,7 @@ from pathlib import Path
 from data_prep.corpus import Skipped
 from data_prep.prepare.metadata import write_metadata
 from data_prep.prepare.plan import VERSION, Plan, Shard
-from data_prep.prepare.shard import PART, REPORTS, Remark, Written, read_written
+from data_prep.prepare.shard import REPORTS, Remark, Written, read_written, remove_parts
 from mt3_synth.data.prepared import INCOMPLETE, read_songs, songs_file, write_songs
 from mt3_synth.errors import InputError
 
@@ -88,8 +88,7 @@ def claim(plan: Plan, out: Path) -> list[Shard]:
     else:
       (work / f'.{PLAN}').write_text(_plan_text(plan))
       (work / f'.{PLAN}').rename(work / PLAN)
-    for part in work.rglob(f'.*{PART}'):  # of a run that was killed
-      part.unlink(missing_ok=True)
+    remove_parts(work)
   except OSError as e:
     raise InputError(f'{work}: cannot be written ({e.strerror or e}); choose another --out') from None
   todo = [shard for shard in plan.shards if not read_written(shard, work)]

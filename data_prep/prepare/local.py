@@ -15,7 +15,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from data_prep.prepare.plan import Shard
-from data_prep.prepare.shard import Written, write_shard
+from data_prep.prepare.shard import Written, remove_parts, write_shard
 from mt3_synth.errors import InputError
 
 _spawn = multiprocessing.get_context('spawn')  # forking a process that has threads (TensorFlow's, ArrayRecord's) can hang
@@ -58,6 +58,7 @@ def _progress(shards: Sequence[Shard]) -> Iterator[Callable[[float], None]]:
 def _share(shards: Sequence[Shard], folder: Path, workers: int, on_song: Callable[[float], None]) -> None:
   waiting = list(reversed(shards))
   with contextlib.ExitStack() as stack:
+    stack.callback(remove_parts, folder)  # after all are stopped
     team = [_Worker(folder) for _ in range(min(workers, len(shards)))]
     for worker in team:
       stack.callback(worker.stop)

@@ -69,19 +69,12 @@ def features() -> tfds.features.FeaturesDict:
 
 def split_infos(folder: Path, corpus: str, splits: Mapping[str, Sequence[Written]]) -> tfds.core.SplitDict:
   """TFDS's table of files and their lengths."""
-  return tfds.core.SplitDict(
-    [
-      tfds.core.SplitInfo(
-        name=split,
-        shard_lengths=[report.pieces for report in reports],
-        num_bytes=sum(report.bytes for report in reports),
-        filename_template=tfds.core.ShardedFileTemplate(
-          data_dir=epath.Path(folder), dataset_name=corpus, split=split, filetype_suffix=FILE_FORMAT
-        ),
-      )
-      for split, reports in splits.items()
-    ]
-  )
+  files = tfds.core.ShardedFileTemplate(data_dir=epath.Path(folder), dataset_name=corpus, filetype_suffix=FILE_FORMAT)
+  infos = []
+  for split, reports in splits.items():
+    lengths, size = [report.pieces for report in reports], sum(report.bytes for report in reports)
+    infos.append(tfds.core.SplitInfo(name=split, shard_lengths=lengths, num_bytes=size, filename_template=files.replace(split=split)))
+  return tfds.core.SplitDict(infos)
 
 
 def config_description(corpus: Corpus, config: str) -> str:

@@ -25,7 +25,7 @@ from mt3_synth.notes.note_sequence import to_note_sequence
 # 1358; audio shrinks by 15 % only.
 ARRAY_RECORD_OPTIONS = 'group_size:1,uncompressed'
 REPORTS = 'written'  # folder of the reports on finished files, until all are
-PART = '.part'
+_PART = '.part'
 
 # Songs of a group share what one of them decoded, warnings are caught for the whole process, and two songs at once need the memory of
 # two: where a Beam worker has several threads, its shards wait for each other.
@@ -111,6 +111,12 @@ def read_written(shard: Shard, folder: Path) -> Written | None:
   return written if whole else None
 
 
+def remove_parts(folder: Path) -> None:
+  """Removes what killed processes left."""
+  for part in folder.rglob(f'.*{_PART}'):
+    part.unlink(missing_ok=True)
+
+
 def _read(source: SongSource) -> tuple[Song | Skipped, list[Remark]]:
   with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter('always')
@@ -138,7 +144,7 @@ def _write_song(song: Song, writer) -> SongRow:
 @contextlib.contextmanager
 def _appearing(path: Path) -> Iterator[Path]:
   """A file that has its name when it is complete.  Two that write the same one do not meet."""
-  part = path.with_name(f'.{path.name}.{uuid.uuid4().hex}{PART}')
+  part = path.with_name(f'.{path.name}.{uuid.uuid4().hex}{_PART}')
   try:
     path.parent.mkdir(parents=True, exist_ok=True)
     yield part

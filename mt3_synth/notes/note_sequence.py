@@ -1,7 +1,10 @@
 """Notes <-> note-seq's NoteSequence, the protocol buffer of Magenta's corpora; the only module that needs note-seq."""
 
 import functools
-import warnings
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,10 +103,16 @@ def _parse(data: bytes) -> Any:
 
 @functools.cache
 def _music_pb2():
-  try:
-    with warnings.catch_warnings():
-      warnings.simplefilter('ignore')  # it loads pydub, which misses ffmpeg: neither is needed
-      from note_seq.protobuf import music_pb2  # pyright: ignore[reportMissingImports]
-  except ImportError:
-    raise InputError('NoteSequence: note-seq is not installed; run: pip install mt3_synth[data]') from None
-  return music_pb2
+  if 'note_seq' in sys.modules:
+    return importlib.import_module('note_seq.protobuf.music_pb2')
+  # This one file: the package itself loads pandas and bokeh, which takes seconds and hundreds of megabytes in every process.
+  package = importlib.util.find_spec('note_seq')
+  if package is None or package.origin is None:
+    raise InputError('NoteSequence: note-seq is not installed; run: pip install mt3_synth[data]')
+  name = 'note_seq.protobuf.music_pb2'
+  spec = importlib.util.spec_from_file_location(name, Path(package.origin).parent / 'protobuf' / 'music_pb2.py')
+  assert spec is not None
+  assert spec.loader is not None
+  module = importlib.util.module_from_spec(spec)
+  spec.loader.exec_module(module)
+  return module
