@@ -76,11 +76,13 @@ def cut(audio: np.ndarray, start: int, frames: int, config: MelConfig = _DEFAULT
     config: the hop and the window.
 
   Returns:
-    [..., samples_for(frames)], of audio's type: `log_mel(cut(audio, start, T), frames=T)` equals the frames of the whole recording.
+    [..., samples_for(frames)], of audio's type: `log_mel(cut(audio, start, T), frames=T)` equals the frames of the whole recording.  A
+    view of audio where that reaches far enough.
   """
   length = samples_for(frames, config)
   part = audio[..., start * config.hop : start * config.hop + length]
-  return np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, length - part.shape[-1])])
+  missing = length - part.shape[-1]
+  return np.pad(part, [(0, 0)] * (part.ndim - 1) + [(0, missing)]) if missing else part
 
 
 def scale(mel, config: MelConfig = _DEFAULT) -> Any:
