@@ -24,7 +24,7 @@ class Encodings(NamedTuple):
 
 
 def encode(network: Any, conditions: Conditions) -> Encodings:
-  """Both encoders, once a segment.  `network` is a ContextDiffusionNetwork that reads tokens, bound to its parameters."""
+  """Both encoders, once a segment.  `network` is a DiffusionNetwork that reads tokens, bound to its parameters."""
   encoder, tokens = network.token_encoder, conditions.notes
   table = encoder.token_embedder.embedding
   x = jax.nn.one_hot(tokens, len(table)) @ table + encoder.Embed_0(tokens.shape[1])
@@ -39,7 +39,7 @@ def encode(network: Any, conditions: Conditions) -> Encodings:
 def output(network: Any, z: jax.Array, time: jax.Array, encodings: Encodings) -> jax.Array:
   """One pass of the decoder at `time` [1], everything within it."""
   decoder = network.decoder
-  return decoder(z, decoder.film(time), decoder.memorise(encodings.values, encodings.mask), True)
+  return decoder(z, decoder.film(time), decoder.memorise([(encodings.values, encodings.mask)]), True)
 
 
 def denoise(network: Any, config: ModelConfig, z: jax.Array, level: samplers.Levels, encodings: Encodings, weight: float) -> jax.Array:

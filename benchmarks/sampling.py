@@ -21,7 +21,7 @@ from mt3_synth.diffusion import samplers
 from mt3_synth.models import drawing
 from mt3_synth.models.conditions import Conditions
 from mt3_synth.models.model import make_model
-from mt3_synth.pipeline import TOKEN_BUCKETS
+from mt3_synth.playing import TOKEN_BUCKETS
 from mt3_synth.training.step import new_params
 
 TOKENS = 200  # of a segment, its end included

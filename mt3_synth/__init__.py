@@ -9,6 +9,7 @@ _PUBLIC = {
   'SpectrogramDiffusionPipeline': 'mt3_synth.pipeline',
   'ModelConfig': 'mt3_synth.config',
   'InputError': 'mt3_synth.errors',
+  'MidiProcessor': 'mt3_synth.notes.midi_processor',
   'Notes': 'mt3_synth.notes',
   'read_midi': 'mt3_synth.notes',
 }

@@ -16,11 +16,11 @@ from mt3_synth.compilation import cache_compiled_programs
 from mt3_synth.config import ModelConfig, SamplerConfig
 from mt3_synth.diffusion import samplers
 from mt3_synth.errors import InputError
+from mt3_synth.interop.loading import load_model
 from mt3_synth.inverter import Inverter
-from mt3_synth.inverter.griffin_lim import GriffinLim
+from mt3_synth.inverter.choosing import choose_inverter
 from mt3_synth.models.drawing import draw_in_parts
 from mt3_synth.models.model import Model, make_model
-from mt3_synth.models.pretrained import load_pretrained
 from mt3_synth.notes import Notes, decode_segments, read_midi
 from mt3_synth.notes.midi_processor import FRAMES, PUBLISHED
 
@@ -47,20 +47,33 @@ class SpectrogramDiffusionPipeline:
     config: the model's.
     params: without boxes.
     inverter: makes the spectrogram a sound.
-    device: where all is computed; JAX's own choice, its first accelerator, where None.
+    device: a jax.Device, where all is computed; JAX's own choice, its first accelerator, where None.
   """
 
   config: ModelConfig
   params: Any
   inverter: Inverter
-  device: jax.Device | None = None
+  device: Any = None
 
   @classmethod
-  def from_pretrained(cls, folder: str | Path | None = None, inverter: Inverter | None = None) -> 'SpectrogramDiffusionPipeline':
-    """Loads a model's folder or a training run; the demonstration model when None.  The inverter is Griffin-Lim unless given."""
+  def from_pretrained(
+    cls, source: str | Path | None = None, inverter: Inverter | str | Path | None = None
+  ) -> 'SpectrogramDiffusionPipeline':
+    """Loads a model.
+
+    Args:
+      source: a model's folder, a training run, a checkpoint of T5X, a folder of diffusers, a zip of one, or an id on the Hugging Face
+        hub; the demonstration model when None.
+      inverter: one, or `griffin_lim`, or the path of an ONNX graph or SavedModel; where None what came with the model, else Griffin-Lim.
+
+    Raises:
+      InputError: there is no such model or inverter, or it is damaged.
+    """
     cache_compiled_programs()
-    config, params = load_pretrained(folder)
-    return cls(config, jax.device_put(params), inverter or GriffinLim(config.mel))
+    config, params, beside = load_model(source)
+    if inverter is None or isinstance(inverter, (str, Path)):
+      inverter = choose_inverter(inverter, config.mel, beside)
+    return cls(config, jax.device_put(params), inverter)
 
   def to(self, device: Any) -> 'SpectrogramDiffusionPipeline':
     """Moves the pipeline, and returns it.
@@ -121,10 +134,12 @@ class SpectrogramDiffusionPipeline:
       raise InputError(f'output_type is {output_type!r}, expected numpy or mel')
     if not isinstance(callback_steps, int) or callback_steps < 1:
       raise InputError(f'callback_steps is {callback_steps!r}, expected a whole number from 1 on')
-    pieces, how = midi if _is_list(midi) else [midi], self.sampling(
+    how = self.sampling(
       steps=num_inference_steps, guidance=guidance, name=sampler, spacing=spacing, guidance_interval=guidance_interval, dtype=dtype
     )
-    keys = _keys(seed, generator, len(pieces))
+    several = _is_list(midi)
+    pieces = midi if several else [midi]
+    keys = seed_keys(seed, generator, len(pieces))
     callbacks = callback if isinstance(callback, Sequence) else [callback] * len(pieces)
     if len(callbacks) != len(pieces):
       raise InputError(f'{len(callbacks)} callbacks for {len(pieces)} pieces; give one for each, or one for all')
@@ -137,7 +152,7 @@ class SpectrogramDiffusionPipeline:
       if told:
         told(at.step, at.steps, at.segment, mel[:, : start + len(at.mel)])
     audios = mels if output_type == 'mel' else [np.concatenate(list(self.invert([mel])), axis=1) for mel in mels]
-    if _is_list(midi):
+    if several:
       audios, mels = [each[0] for each in audios], [each[0] for each in mels]
     else:
       (audios,), (mels,) = audios, mels
@@ -151,8 +166,8 @@ class SpectrogramDiffusionPipeline:
   def frame_count(self, notes: Notes) -> int:
     return playing.frame_count(notes, self.config)
 
-  def segment_count(self, score: playing.Score) -> int:
-    return -(-score.frames // self.config.network.target_frames)
+  def segment_count(self, notes: Notes) -> int:
+    return -(-self.frame_count(notes) // self.config.network.target_frames)
 
   def score(self, midi: Any, strict: bool = False) -> playing.Score:
     """A piece as the model reads it; arguments as of the call.  A model of aligned notes is told the notes that token rows stand for."""
@@ -192,7 +207,7 @@ class SpectrogramDiffusionPipeline:
 
   def segments(self, midi: Any, how: SamplerConfig, seed: int = 0, strict: bool = False) -> Iterator[np.ndarray]:
     """A piece's log-mel [T, D], segment after segment; the last is cut to the piece's end.  Memory does not grow with the piece."""
-    score, keys = self.score(midi, strict), _keys(seed, None, 1)
+    score, keys = self.score(midi, strict), seed_keys(seed, None, 1)
     return (at.mel for at in self.play([score], how, keys))
 
   def invert(self, mels: Any) -> Iterator[np.ndarray]:
@@ -254,7 +269,7 @@ def _is_list(midi: Any) -> bool:
   return isinstance(midi, (list, tuple)) and _token_rows(midi) is None
 
 
-def _keys(seed: Any, generator: Any, count: int) -> list[jax.Array]:
+def seed_keys(seed: Any, generator: Any, count: int) -> list[jax.Array]:
   """A key of jax.random for each of `count` pieces."""
   given = seed if generator is None else generator
   if not isinstance(given, (list, tuple)):
@@ -268,16 +283,17 @@ def _key(source: Any) -> jax.Array:
   """The key of a seed, of a random generator of numpy (which moves on) or of torch (its own seed), or `source`, if it is a key."""
   if isinstance(source, jax.Array) and jax.numpy.issubdtype(source.dtype, jax.dtypes.prng_key):
     return source
+  number: Any = source
   if isinstance(source, np.random.Generator):
-    source = int(source.integers(2**32))
-  elif hasattr(source, 'initial_seed'):
-    source = source.initial_seed() % 2**32
-  if not isinstance(source, (int, np.integer)) or not 0 <= source < 2**32:
-    raise InputError(f'seed is {source}, expected 0 to {2**32 - 1}, a key of jax.random or a random generator')
-  return jax.random.key(int(source))
+    number = source.integers(2**32)
+  elif hasattr(number, 'initial_seed'):
+    number = number.initial_seed() % 2**32
+  if not isinstance(number, (int, np.integer)) or not 0 <= number < 2**32:
+    raise InputError(f'seed is {number}, expected 0 to {2**32 - 1}, a key of jax.random or a random generator')
+  return jax.random.key(int(number))
 
 
-def _device(name: str) -> jax.Device:
+def _device(name: str) -> Any:
   platform, _, number = name.partition(':')
   try:
     return jax.devices(platform.lower())[int(number or 0)]

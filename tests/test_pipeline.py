@@ -17,7 +17,9 @@ from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.models.pretrained import save_pretrained
 from mt3_synth.notes import Notes, encode_song, song_events, write_midi
 from mt3_synth.notes.aligned import aligned_notes
-from mt3_synth.pipeline import TAIL_SECONDS, SpectrogramDiffusionPipeline
+from mt3_synth.notes.midi_processor import MidiProcessor
+from mt3_synth.pipeline import SpectrogramDiffusionPipeline
+from mt3_synth.playing import TAIL_SECONDS
 from tests.data.tiny import CONTEXT, FRAMES, HOP, melody, tiny_model, tiny_params
 
 SEGMENT = FRAMES * HOP  # samples
@@ -58,7 +60,7 @@ def seen(monkeypatch):
   calls = []
 
   def spy(params, conditions, key, *, model, how):
-    mel = jax.random.uniform(key, (1, FRAMES, 128), minval=-1)
+    mel = jax.vmap(lambda one: jax.random.uniform(one, (FRAMES, 128), minval=-1))(key)
     calls.append(SimpleNamespace(conditions=conditions, how=how, mel=np.asarray(mel)))
     return mel
 
@@ -71,8 +73,7 @@ def seen(monkeypatch):
 
 def test_a_piece_is_played_whole(pipe):
   notes = melody(1.0)  # the last note ends at 0.9 s
-  progress = []
-  output = pipe(notes, callback=lambda *at: progress.append(at))
+  output = pipe(notes)
   frames = round((notes.duration + TAIL_SECONDS) * 50) + 1
   assert output.sample_rate == 16000
   assert output.mels.shape == (1, frames, 128)
@@ -80,7 +81,6 @@ def test_a_piece_is_played_whole(pipe):
   assert output.audios.dtype == np.float32
   assert np.abs(output.audios).max() <= 1
   assert -1e-3 <= scale(output.mels).min() + 1 <= scale(output.mels).max() + 1 <= 2.001
-  assert progress == [(n + 1, len(progress)) for n in range(len(progress))]
 
 
 def test_the_seed_gives_the_same_audio_again(pipe):
@@ -102,13 +102,55 @@ def test_a_segment_is_played_from_the_sound_before_it(pipe, monkeypatch):
   def other_start(params, conditions, key, **kwargs):
     if not first:
       first.append(key)
-      key = jax.random.key(99)
+      key = jax.random.key(99)[None]
     return draw(params, conditions, key, **kwargs)
 
   monkeypatch.setattr(walk, '_draw', other_start)
   changed = list(itertools.islice(pipe.segments(notes, how), 2))
   assert (changed[0] != plain[0]).any()
   assert np.abs(changed[1] - plain[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize('guidance', [1.0, 2.0])
+def test_songs_of_a_list_are_what_they_are_alone(pipe, guidance):
+  """Three pieces of other lengths, two at a time: one ends and another takes its place."""
+  pieces = [melody(1.0), melody(0.5, seed=1), melody(1.5, seed=2)]
+  settings = {'guidance': guidance, 'output_type': 'mel', 'sampler': 'ddpm'}
+  together = pipe(pieces, seed=[3, 4, 5], batch_size=2, **settings)
+  for seed, piece, mel in zip([3, 4, 5], pieces, together.mels, strict=True):
+    assert_allclose(mel, pipe(piece, seed=seed, **settings).mels[0], atol=1e-3)  # of a range of 15.5
+  assert not np.allclose(together.mels[0], pipe(pieces[0], seed=4, **settings).mels[0], atol=0.1)
+
+
+def test_a_callback_sees_each_step_and_changes_nothing(pipe):
+  seen_at = []
+  settings = {'seed': 1, 'num_inference_steps': 5, 'sampler': 'dpmpp_2m_sde', 'output_type': 'mel'}
+  output = pipe(melody(0.5), callback=lambda *at: seen_at.append((*at[:3], at[3].copy())), callback_steps=2, **settings)
+  assert_allclose(output.mels, pipe(melody(0.5), **settings).mels, atol=1e-3)
+  segments = pipe.segment_count(melody(0.5))
+  assert [at[:3] for at in seen_at] == [(step, 5, segment) for segment in range(segments) for step in (2, 4, 5)]
+  for step, _, segment, mel in seen_at:
+    assert mel.shape == (1, min((segment + 1) * FRAMES, output.mels.shape[1]), 128)
+    whole = mel.shape[1] if step == 5 else segment * FRAMES
+    assert_array_equal(mel[:, :whole], output.mels[:, :whole])
+    assert (mel[:, whole:] != output.mels[:, whole : mel.shape[1]]).any() or step == 5
+
+
+def test_bfloat16_is_near_float32(tokens_pipe):
+  exact, rough = (tokens_pipe(melody(0.5), dtype=dtype, output_type='mel').mels for dtype in ('float32', 'bfloat16'))
+  assert np.abs(exact - rough).max() > 0
+  assert np.abs(exact - rough).mean() < 0.1
+
+
+def test_a_pipeline_moves_to_a_device_there_is(tokens_pipe):
+  pipe = SpectrogramDiffusionPipeline(tokens_pipe.config, tokens_pipe.params, Loudness())
+  assert pipe.to('cpu') is pipe
+  assert pipe.device == jax.devices('cpu')[0]
+  assert {leaf.device for leaf in jax.tree.leaves(pipe.params)} == {pipe.device}
+  assert_array_equal(pipe(melody(0.5)).audios, tokens_pipe(melody(0.5)).audios)
+  for name in ('tpu', 'abacus', 'cpu:99'):
+    with pytest.raises(InputError, match=f"no device '{name}': JAX sees cpu:0"):
+      pipe.to(name)
 
 
 # With the spy.
@@ -208,7 +250,16 @@ def test_settings_are_the_models_unless_given(pipe, seen):
   [
     ({'num_inference_steps': 0}, '0 sampling steps, expected at least 1'),
     ({'guidance': float('nan')}, 'guidance is nan, expected a finite number'),
-    ({'sampler': 'euler'}, "no sampler 'euler'; there are ddpm, ddim"),
+    ({'sampler': 'euler'}, "no sampler 'euler'; there are ddpm, ddim, dpmpp_2m, dpmpp_2m_sde"),
+    ({'spacing': 'even'}, "no spacing 'even'; there are time, logsnr, power"),
+    ({'guidance_interval': (3, -3)}, r'guidance_interval is \(3, -3\), expected two log-SNR, the lower first'),
+    ({'guidance_interval': (3,)}, 'expected two log-SNR'),
+    ({'dtype': 'float16'}, "dtype is 'float16', expected float32 or bfloat16"),
+    ({'seed': [1, 2]}, '2 seeds for 1 pieces'),
+    ({'generator': 'dice'}, 'seed is dice, expected 0 to 4294967295, a key of jax.random or a random generator'),
+    ({'output_type': 'pt'}, "output_type is 'pt', expected numpy or mel"),
+    ({'callback_steps': 0}, 'callback_steps is 0'),
+    ({'batch_size': 0}, 'batch_size is 0'),
     ({'seed': -1}, 'seed is -1, expected 0 to 4294967295'),
     ({'seed': 2**70}, 'seed is 1180591620717411303424'),
   ],
@@ -217,6 +268,49 @@ def test_bad_settings_are_named(pipe, seen, given, says):
   with pytest.raises(InputError, match=says):
     pipe(melody(0.5), **given)
   assert not seen
+
+
+def test_the_output_is_sound_or_mel_as_asked(pipe, seen):
+  (audios,) = pipe(melody(0.5), return_dict=False)
+  assert_array_equal(audios, pipe(melody(0.5), output_type='np').audios)
+  mel = pipe(melody(0.5), output_type='mel')
+  assert_array_equal(mel.audios, mel.mels)
+  several = pipe([melody(0.5), melody(1.0)])
+  assert [audio.shape for audio in several.audios] == [(len(mel) * HOP,) for mel in several.mels]
+  assert_allclose(several.audios[0], audios[0], atol=1e-6)
+
+
+def test_a_generator_draws_the_seed(pipe, seen):
+  torch_like = SimpleNamespace(initial_seed=lambda: 2**32 + 7)
+  play = lambda generator: pipe(melody(0.5), generator=generator).mels
+  assert_array_equal(play(jax.random.key(7)), pipe(melody(0.5), seed=7).mels)
+  assert_array_equal(play(torch_like), pipe(melody(0.5), seed=7).mels)
+  random = np.random.default_rng(0)
+  first = play(random)
+  assert (first != play(random)).any()
+  assert_array_equal(first, play(np.random.default_rng(0)))
+
+
+def test_token_rows_are_played_as_their_file(pipe, seen, tmp_path):
+  write_midi(melody(1.0), tmp_path / 'a.mid')
+  config = pipe.config
+  if config.network.conditioning == 'tokens':
+    rows = MidiProcessor(config.notes, FRAMES)(tmp_path / 'a.mid')
+    assert pipe(rows).mels.shape[1] == len(rows) * FRAMES  # whole segments, without a tail
+    assert_array_equal(seen[1].conditions.notes[0], rows[1][:64])
+  else:
+    pipe(MidiProcessor()(tmp_path / 'a.mid'))
+    told = seen[0].conditions.notes
+    expected = aligned_notes(melody(1.0), 0, FRAMES, config.notes)
+    assert_array_equal(told.pitch[0], expected['pitch'])
+    assert_allclose(told.onset[0], expected['onset'], atol=0.26)  # the tokens' grid
+
+
+def test_token_rows_that_do_not_fit_are_refused(tokens_pipe, seen):
+  with pytest.raises(InputError, match='ids 0 to 9999, expected 0 to 1535'):
+    tokens_pipe([[9999, 1, 0]])
+  with pytest.raises(InputError, match='a row has 65 tokens, the model reads 64'):
+    tokens_pipe(np.full((1, 65), 5))
 
 
 class Sequence(SimpleNamespace):
@@ -247,7 +341,9 @@ def test_path_bytes_notes_and_sequence_are_one_piece(pipe, seen, tmp_path):
   ('piece', 'says'),
   [
     (Notes.empty(), 'the piece has no notes'),
-    ([(0, 1, 60)], 'cannot play list; give a path'),
+    ({1: 2}, 'cannot play dict; give a path'),
+    ([(0, 1, 60)], 'cannot play tuple; give a path'),
+    ([], 'an empty list of pieces'),
     (None, 'cannot play NoneType'),
     (b'', 'empty, expected a MIDI file'),
     ('nowhere.mid', 'nowhere.mid: no such file'),

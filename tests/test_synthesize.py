@@ -11,8 +11,9 @@ from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.pretrained import save_pretrained
 from mt3_synth.notes import Notes, write_midi
 from mt3_synth.pipeline import SpectrogramDiffusionPipeline
-from tests.data.tiny import melody, tiny_model, tiny_params
+from tests.data.tiny import FRAMES, HOP, melody, tiny_model, tiny_params
 
+SEGMENT = FRAMES * HOP
 ON, OFF, END = b'\x90\x3c\x64', b'\x80\x3c\x00', b'\x00\xff\x2f\x00'
 LATER = b'\x60'  # a delta time of 96 ticks: 0.1 s
 
@@ -43,7 +44,7 @@ def play(model, tmp_path, capsys, monkeypatch):
     if isinstance(piece, bytes):
       (tmp_path / 'in.mid').write_bytes(piece)
       piece = 'in.mid'
-    status = cli.main(['synthesize', str(piece), '-o', output, '--checkpoint', str(checkpoint), *options])
+    status = cli.main(['synthesize', str(piece), *options, '-o', output, '--checkpoint', str(checkpoint)])
     printed = capsys.readouterr()
     shown = [line.strip('\x1b[A ') for line in printed.err.replace('\r', '\n').splitlines()]
     return status, printed.out, [line for line in shown if line and 'segment' not in line.partition('/')[2]]
@@ -93,9 +94,43 @@ def test_a_plot_is_drawn(play, tmp_path):
 def test_settings_reach_the_sampler(play, monkeypatch):
   asked = []
   sampling = SpectrogramDiffusionPipeline.sampling
-  monkeypatch.setattr(SpectrogramDiffusionPipeline, 'sampling', lambda self, *how: asked.append(how) or sampling(self))
-  play(midi(NOTE), '--steps', '7', '--guidance', '3', '--sampler', 'ddpm')
-  assert asked == [(7, 3.0, 'ddpm')]
+  monkeypatch.setattr(SpectrogramDiffusionPipeline, 'sampling', lambda self, **how: asked.append(how) or sampling(self))
+  play(midi(NOTE), '--steps', '7', '--guidance', '3', '--sampler', 'dpmpp_2m', '--spacing', 'logsnr', '--guidance_interval', '-4', '2.5')
+  assert asked == [
+    {'steps': 7, 'guidance': 3.0, 'name': 'dpmpp_2m', 'spacing': 'logsnr', 'guidance_interval': [-4.0, 2.5], 'dtype': None},
+  ]
+
+
+def test_several_files_become_a_folder_of_theirs(play, tmp_path):
+  for name, seconds in (('a', 0.8), ('b', 1.6), ('c', 0.4)):
+    write_midi(melody(seconds), tmp_path / f'{name}.mid')
+  status, out, err = play('a.mid', 'b.mid', 'c.mid', '--batch_size', '2', output='new/sounds')
+  assert (status, err) == (0, [])
+  assert sorted(out.splitlines()) == [
+    f'new/sounds/{name}' for name in ('a.wav: 1.7 s, 3 notes', 'b.wav: 2.5 s, 7 notes', 'c.wav: 1.3 s, 1 notes')
+  ]
+  assert names(tmp_path / 'new' / 'sounds') == ['a.wav', 'b.wav', 'c.wav']
+  play('b.mid')
+  together, alone = (soundfile.read(tmp_path / path)[0] for path in ('new/sounds/b.wav', 'out.wav'))
+  assert len(together) == len(alone)
+  np.testing.assert_allclose(together[:SEGMENT], alone[:SEGMENT], atol=1e-2)  # from rounding's differences on, phases drift apart
+
+
+@pytest.mark.parametrize(
+  ('given', 'output', 'says'),
+  [
+    (['in.mid', 'other/in.mid'], 'sounds', 'in: 2 files of this name would become one, sounds/in.wav'),
+    (['in.mid', 'b.mid'], 'in.mid', 'in.mid: is a file; for 2 files give the folder'),
+    (['in.mid', 'b.mid'], 'in.mid/a', 'in.mid/a: '),
+    (['in.mid', 'b.mid', '--plot', 'roll.png'], 'sounds', 'roll.png: a picture is of one file, 2 are given'),
+    (['in.mid', 'nowhere.mid'], 'sounds', 'nowhere.mid: no such file'),
+  ],
+)
+def test_several_files_that_cannot_be_written_are_told_at_once(play, tmp_path, given, output, says):
+  (tmp_path / 'other').mkdir()
+  for name in ('in.mid', 'b.mid', 'other/in.mid'):
+    (tmp_path / name).write_bytes(midi(NOTE))
+  assert_refused(play(*given, output=output), says, tmp_path, ['b.mid', 'in.mid', 'other'])
 
 
 MENDED = {
@@ -173,6 +208,9 @@ def test_a_path_that_is_no_file_is_named(play, tmp_path):
     ('out.wav', ['--steps', '0'], '0 sampling steps'),
     ('out.wav', ['--guidance', 'nan'], 'guidance is nan'),
     ('out.wav', ['--seed', '-1'], 'seed is -1'),
+    ('out.wav', ['--guidance_interval', '3', '1'], 'expected two log-SNR, the lower first'),
+    ('out.wav', ['--device', 'abacus'], "no device 'abacus': JAX sees"),
+    ('out.wav', ['--batch_size', '0'], 'batch_size is 0'),
   ],
 )
 def test_what_cannot_be_written_or_done_is_told_at_once(play, tmp_path, monkeypatch, output, options, says):
@@ -223,7 +261,7 @@ def test_an_interrupt_half_way_leaves_nothing_behind(play, tmp_path, monkeypatch
 
 def test_a_failure_half_way_keeps_the_file_that_was_there(play, tmp_path, monkeypatch):
   (tmp_path / 'out.wav').write_bytes(b'before')
-  monkeypatch.setattr(synthesize, '_watched', lambda mels, progress, kept: (1 / 0 for _ in mels))
+  monkeypatch.setattr(synthesize, '_watched', lambda segments, progress: (1 / 0 for _ in segments))
   with pytest.raises(ZeroDivisionError):
     play(midi(NOTE))
   assert (tmp_path / 'out.wav').read_bytes() == b'before'

@@ -8,6 +8,7 @@ Every sampler here is a step of first order and, perhaps, a prediction carried o
 """
 
 import math
+import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -15,11 +16,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt3_synth.config import SamplerConfig
+from mt3_synth.config import DiffusionConfig, SamplerConfig
 from mt3_synth.diffusion import process
 from mt3_synth.errors import InputError
 
 Denoise = Callable[[jax.Array, Any], jax.Array]
+COSINE = DiffusionConfig()
 DETERMINISTIC = ('ddim', 'dpmpp_2m')
 SECOND_ORDER = ('dpmpp_2m', 'dpmpp_2m_sde')
 NOISIEST, CLEANEST = (
@@ -56,38 +58,53 @@ class State(NamedTuple):
   x0: jax.Array
 
 
-def levels_of(config: SamplerConfig) -> Levels:
+def checked(config: SamplerConfig) -> SamplerConfig:
+  """`config` itself.
+
+  Raises:
+    InputError: a field is out of range.
+  """
+  hints = typing.get_type_hints(SamplerConfig)
+  for field, what in (('name', 'sampler'), ('spacing', 'spacing')):
+    names = typing.get_args(hints[field])
+    if getattr(config, field) not in names:
+      raise InputError(f'no {what} {getattr(config, field)!r}; there are {", ".join(names)}')
+  if config.dtype not in (None, 'float32', 'bfloat16'):
+    raise InputError(f'dtype is {config.dtype!r}, expected float32 or bfloat16')
+  if config.steps < 1:
+    raise InputError(f'{config.steps} sampling steps, expected at least 1')
+  if not math.isfinite(config.guidance):
+    raise InputError(f'guidance is {config.guidance}, expected a finite number')
+  process.large_share(config.variance)
+  interval = config.guidance_interval
+  if interval is not None and not (len(interval) == 2 and interval[0] <= interval[1]):
+    raise InputError(f'guidance_interval is {interval}, expected two log-SNR, the lower first, such as (-4, 4)')
+  return config
+
+
+def levels_of(config: SamplerConfig, diffusion: DiffusionConfig = COSINE) -> Levels:
   """The `config.steps` levels that its spacing asks for.
 
-  `time`: times 1, 1 - 1/steps, ..., 1/steps of the cosine schedule, as published.  `logsnr`: uniform from NOISIEST to CLEANEST.  `power`:
+  `time`: times 1, 1 - 1/steps, ..., 1/steps of the model's schedule, as published.  `logsnr`: uniform from NOISIEST to CLEANEST.  `power`:
   between the same ends, uniform in the POWERth root of noise over signal.
 
   Raises:
-    InputError: no steps, or an unknown spacing.
+    InputError: as `checked`.
   """
-  steps = config.steps
-  if steps < 1:
-    raise InputError(f'{steps} sampling steps, expected at least 1')
+  steps = checked(config).steps
   if config.spacing == 'time':
-    return uniform_levels(steps)
+    time = jnp.asarray(np.arange(steps, 0, -1) / np.float32(steps), jnp.float32)
+    return Levels(time, process.logsnr_at(time, diffusion))
   if config.spacing == 'logsnr':
-    return levels_at(np.linspace(NOISIEST, CLEANEST, steps))
-  if config.spacing == 'power':
-    largest, smallest = (math.exp(-0.5 * end / POWER) for end in (NOISIEST, CLEANEST))
-    return levels_at(-2 * POWER * np.log(np.linspace(largest, smallest, steps)))
-  raise InputError(f'spacing is {config.spacing!r}, expected time, logsnr or power')
+    return levels_at(np.linspace(NOISIEST, CLEANEST, steps), diffusion)
+  largest, smallest = (math.exp(-0.5 * end / POWER) for end in (NOISIEST, CLEANEST))
+  return levels_at(-2 * POWER * np.log(np.linspace(largest, smallest, steps)), diffusion)
 
 
-def uniform_levels(steps: int) -> Levels:
-  """`steps` levels at times 1, 1 - 1/steps, ..., 1/steps of the cosine schedule."""
-  time = jnp.asarray(np.arange(steps, 0, -1) / np.float32(steps), jnp.float32)
-  return Levels(time, process.cosine_logsnr(time))
-
-
-def levels_at(logsnr: Any) -> Levels:
+def levels_at(logsnr: Any, diffusion: DiffusionConfig = COSINE) -> Levels:
   """Levels at any log-SNR [S] within +-20, ascending."""
   logsnr = jnp.asarray(logsnr, jnp.float32)
-  return Levels(process.cosine_time(logsnr), logsnr)
+  return Levels(process.time_at(logsnr, diffusion), logsnr)
 
 
 def guide(conditional: jax.Array, unconditional: jax.Array, weight: float) -> jax.Array:

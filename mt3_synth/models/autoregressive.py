@@ -106,7 +106,9 @@ class AutoregressiveModel:
     return masked_mean(nats[..., None], batch['targets_mask'])
 
   def predict(self, params: Any, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> jax.Array:
-    del sampler  # there are no noise levels to walk
+    if key.ndim:  # one of each example: it is drawn as if it were alone
+      alone = lambda conditions, key: self.predict(params, jax.tree.map(lambda x: x[None], conditions), key, sampler)[0]
+      return jax.vmap(alone)(conditions, key)
     frames = self.decode(params, conditions, key)
     return scale(frames, self.config.mel) if self.config.targets == 'log_mel' else frames.clip(-1, 1)
 

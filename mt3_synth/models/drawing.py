@@ -1,12 +1,14 @@
-"""Spectrograms drawn by a denoising network: guidance, noise levels, and the walk from noise to sound."""
+"""Spectrograms drawn by a denoising network: guidance, noise levels, and the walk from noise to a segment."""
 
 import dataclasses
+from collections.abc import Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
+from mt3_synth.config import ModelConfig, SamplerConfig
 from mt3_synth.diffusion import process, samplers
 from mt3_synth.models.conditions import Conditions
 
@@ -19,11 +21,6 @@ class Drawing(NamedTuple):
   guided_memory: Any  # for doubled rows, or None without guidance
   transitions: samplers.Transition
   last: samplers.Levels
-
-
-def for_sampling(network: NetworkConfig, sampler: SamplerConfig) -> NetworkConfig:
-  """The network as `sampler` runs it: its activations may have another type than in training."""
-  return dataclasses.replace(network, dtype=sampler.dtype or network.dtype)
 
 
 def draw(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> jax.Array:
@@ -42,9 +39,9 @@ def draw(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Arr
 
 def begin(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> Drawing:
   """What is done once: encoders, keys and values, FiLM of all levels; see `draw`."""
-  levels = samplers.levels_of(sampler)
-  time = levels.time if config.diffusion.schedule == 'cosine' else process.time_at(levels.logsnr, config.diffusion)
-  levels = levels._replace(features=network.film(time))
+  network = _at_precision(network, sampler)
+  levels = samplers.levels_of(sampler, config.diffusion)
+  levels = levels._replace(features=network.film(levels.time))
   memory = network.encode(conditions)
   # Of the conditions' absence only what the decoder adds to each frame is used: the compiler leaves out its encoders, keys and values.
   guided = memory.beside(network.encode(conditions.nothing())) if sampler.guidance != 1.0 else None
@@ -63,7 +60,47 @@ def finish(network: Any, config: ModelConfig, drawing: Drawing, sampler: Sampler
   return samplers.finish(drawing.state, _denoiser(network, config, drawing, sampler), drawing.last)
 
 
+def draw_in_parts(model: Any, params: Any, conditions: Conditions, key: jax.Array, sampler: SamplerConfig, every: int) -> Iterator:
+  """The walk of `draw`, stopping every `every` steps; each part is one compiled program.
+
+  Yields:
+    (step, scaled mel [B, T, D] as it is predicted there), the result last, at step `sampler.steps`.
+  """
+  drawing = _begin(params, conditions, key, model=model, sampler=sampler)
+  transitions = sampler.steps - 1
+  for start in range(0, transitions, every):
+    part = jax.tree.map(lambda x, start=start: x[start : start + every], drawing.transitions)
+    drawing = _proceed(params, drawing, part, model=model, sampler=sampler)
+    if start + every <= transitions:
+      yield start + every, drawing.state.x0
+  yield sampler.steps, _finish(params, drawing, model=model, sampler=sampler)
+
+
+@partial(jax.jit, static_argnames=('model', 'sampler'))
+def _begin(params, conditions, key, *, model, sampler):
+  return begin(model.network.bind({'params': params}), model.config, conditions, key, sampler)
+
+
+@partial(jax.jit, static_argnames=('model', 'sampler'))
+def _proceed(params, drawing, part, *, model, sampler):
+  return proceed(model.network.bind({'params': params}), model.config, drawing, part, sampler)
+
+
+@partial(jax.jit, static_argnames=('model', 'sampler'))
+def _finish(params, drawing, *, model, sampler):
+  return finish(model.network.bind({'params': params}), model.config, drawing, sampler)
+
+
+def _at_precision(network, sampler):
+  """The network with activations of the sampler's type, where it has one."""
+  if sampler.dtype in (None, network.config.dtype):
+    return network
+  return network.clone(config=dataclasses.replace(network.config, dtype=sampler.dtype)).bind(network.variables)
+
+
 def _denoiser(network, config, drawing, sampler) -> samplers.Denoise:
+  network = _at_precision(network, sampler)
+
   def plain(z, film):
     return network.decode(z, film, drawing.memory)
 

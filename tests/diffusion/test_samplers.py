@@ -20,21 +20,25 @@ def test_a_walk_recovers_the_spread_of_gaussian_data(name):
     return jnp.sqrt(signal) * spread**2 * z / (signal * spread**2 + noise)
 
   config = SamplerConfig(name=name, steps=200, variance='small')
-  x = samplers.sample(jax.random.key(0), denoise, samplers.uniform_levels(200), (1, 100, 128), config)
+  x = samplers.sample(jax.random.key(0), denoise, samplers.levels_of(config), (1, 100, 128), config)
   assert_allclose(x.std(), spread, rtol=0.05)
   assert_allclose(x.mean(), 0, atol=0.01)
 
 
 def test_the_same_key_gives_the_same_walk():
   denoise = lambda z, level: jnp.tanh(z)
-  draw = lambda seed: samplers.sample(jax.random.key(seed), denoise, samplers.uniform_levels(4), (1, 3, 2), SamplerConfig())
+  draw = lambda seed: samplers.sample(jax.random.key(seed), denoise, samplers.levels_of(SamplerConfig(steps=4)), (1, 3, 2), SamplerConfig())
   assert (draw(1) == draw(1)).all()
   assert (draw(1) != draw(2)).any()
 
 
 def test_one_step_is_the_prediction_from_pure_noise():
   got = samplers.sample(
-    jax.random.key(0), lambda z, level: level.time * jnp.ones_like(z), samplers.uniform_levels(1), (1, 2, 2), SamplerConfig()
+    jax.random.key(0),
+    lambda z, level: level.time * jnp.ones_like(z),
+    samplers.levels_of(SamplerConfig(steps=1)),
+    (1, 2, 2),
+    SamplerConfig(),
   )
   assert_allclose(got, 1)
 
@@ -60,7 +64,7 @@ def test_steps_equal_the_published(golden):
 
 def test_the_walk_equals_the_published_step_by_step(golden):
   g = np.load(golden / 'sample_context_main_ddpm.npz')
-  times, logsnrs, _ = samplers.uniform_levels(8)
+  times, logsnrs, _ = samplers.levels_of(SamplerConfig(steps=8))
   for n, i in enumerate(g['step_i']):
     assert_allclose(times[n], (i + 1) / 8)
     z = g['trace'][n]
