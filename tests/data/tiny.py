@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from mt3_synth.audio.files import write_audio
-from mt3_synth.config import DiffusionConfig, ModelConfig, NetworkConfig, SamplerConfig
+from mt3_synth.config import AutoregressiveConfig, DiffusionConfig, ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.data.songs import Song
 from mt3_synth.models.model import make_model
 from mt3_synth.notes import Notes, write_midi
@@ -19,30 +19,51 @@ from mt3_synth.training.step import new_params
 FRAMES, CONTEXT, HOP = 16, 8, 320
 
 
-def tiny_model(conditioning='tokens', **network) -> ModelConfig:
-  sizes = NetworkConfig(
-    emb_dim=16,
-    num_heads=2,
-    head_dim=8,
-    encoder_layers=1,
-    decoder_layers=1,
-    mlp_dim=32,
-    note_features=8,
-    note_length=64,
-    target_frames=FRAMES,
-    context_frames=CONTEXT,
-  )
+TINY = NetworkConfig(
+  emb_dim=16,
+  num_heads=2,
+  head_dim=8,
+  encoder_layers=1,
+  decoder_layers=1,
+  mlp_dim=32,
+  note_features=8,
+  note_length=64,
+  target_frames=FRAMES,
+  context_frames=CONTEXT,
+)
+SCALED = AutoregressiveConfig(targets='scaled', components=2, min_sigma=0.02, max_sigma=1.0)
+VARIANTS: dict[str, dict[str, Any]] = {
+  'context': {},
+  'basic': {'context_frames': 0},
+  'ar': {'context_frames': 0, 'decoder': 'autoregressive'},
+  'ar_context': {'decoder': 'autoregressive'},
+  'mixture': {'context_frames': 0, 'decoder': 'autoregressive', 'autoregressive': dataclasses.replace(SCALED, output='mixture')},
+}
+
+
+def tiny_model(conditioning='tokens', decoder='diffusion', autoregressive=SCALED, **network) -> ModelConfig:
   return ModelConfig(
-    network=dataclasses.replace(sizes, conditioning=conditioning, **network),
+    network=dataclasses.replace(TINY, conditioning=conditioning, **network),
+    decoder=decoder,
     diffusion=DiffusionConfig(output='x0', loss_on='x0', context_noise=0.1),
+    autoregressive=autoregressive,
     sampler=SamplerConfig('ddim', steps=2, guidance=1.0),
   )
 
 
+def tiny_variant(name: str, conditioning='tokens', **network) -> ModelConfig:
+  """A model of `VARIANTS`."""
+  return tiny_model(conditioning, **VARIANTS[name], **network)
+
+
 @functools.cache
+def untrained(config: ModelConfig) -> Any:
+  """Its first parameters, made once a test session."""
+  return jax.device_get(new_params(jax.random.key(0), model=make_model(config)))
+
+
 def tiny_params(conditioning='tokens') -> Any:
-  """Parameters of no training, made once a test session."""
-  return jax.device_get(new_params(jax.random.key(0), model=make_model(tiny_model(conditioning))))
+  return untrained(tiny_model(conditioning))
 
 
 def melody(seconds: float, program: int = 0, seed: int = 0) -> Notes:
