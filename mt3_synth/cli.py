@@ -12,11 +12,13 @@ VERBS = {
   'synthesize': 'play a MIDI file as audio',
   'prepare': 'turn a published corpus into one that training reads',
   'train': 'train a model from gin files',
-  'export': "a training run's parameters as a small model folder",
+  'export': "a training run's parameters as a small model folder, or as one for diffusers",
+  'import': 'a published checkpoint, of T5X or diffusers, as a model folder',
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',
   'inspect': 'what is in a prepared corpus: hours, notes, instruments, and whether notes and sound agree',
   'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
 }
+MODULES = {'import': 'import_checkpoint'}  # where a verb can't be a module's name
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -32,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
   for name, purpose in VERBS.items():
     verb = verbs.add_parser(name, help=purpose, description=purpose)
     if name == chosen:  # the other verbs' modules load jax: not for a help page
-      module = importlib.import_module(f'mt3_synth.{name}')
+      module = importlib.import_module(f'mt3_synth.{MODULES.get(name, name)}')
       module.add_arguments(verb)
       verb.set_defaults(run_verb=module.run)
   args = parser.parse_args(argv)

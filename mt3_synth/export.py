@@ -1,18 +1,26 @@
-"""`mt3-synth export`: a training run's averaged parameters as a small model folder."""
+"""`mt3-synth export`: a training run's averaged parameters as a small model folder, or as one for diffusers."""
 
 import argparse
 
-from mt3_synth.models.pretrained import load_pretrained, save_pretrained
+from mt3_synth.interop.diffusers_folder import write_diffusers
+from mt3_synth.interop.loading import load_model
+from mt3_synth.models.pretrained import save_pretrained
+
+DTYPES = {'mt3_synth': 'float16', 'diffusers': 'float32'}  # by default
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument('run', help='the folder of a training run')
-  parser.add_argument('--out', required=True, help='the folder to write config.json and model.safetensors into')
-  parser.add_argument('--dtype', choices=['float16', 'float32'], default='float16', help='of the weights on disk (default float16)')
+  parser.add_argument('run', help='the folder of a training run, or of a model')
+  parser.add_argument('--out', required=True, help='the folder to write into')
+  parser.add_argument(
+    '--format', choices=list(DTYPES), default='mt3_synth', help='config.json and model.safetensors, or a folder of diffusers'
+  )
+  parser.add_argument('--dtype', choices=['float16', 'float32'], help='of the weights on disk (default float16; float32 for diffusers)')
 
 
 def run(args: argparse.Namespace) -> int:
-  config, params = load_pretrained(args.run)
-  save_pretrained(args.out, config, params, args.dtype)
+  config, params, _ = load_model(args.run)
+  write = write_diffusers if args.format == 'diffusers' else save_pretrained
+  write(args.out, config, params, args.dtype or DTYPES[args.format])
   print(args.out)
   return 0

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('-o', '--output', required=True, help='the .wav or .flac file to write; of several files, the folder for theirs')
   parser.add_argument(
     '--checkpoint',
-    help='a model folder, a training run, a checkpoint of T5X or diffusers, or an id on the Hugging Face hub; the demonstration model if not given',
+    help='a model folder, a training run, a checkpoint of T5X or diffusers, or its id on the hub; the demonstration model if not given',
   )
   parser.add_argument(
     '--inverter', help='griffin_lim, or the path of an ONNX graph or SavedModel (what came with the model, else griffin_lim, if not given)'
