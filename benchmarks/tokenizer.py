@@ -8,6 +8,7 @@ vocabulary, one shift a step, then run-length encoding; `encode_stepwise`), and 
 import bisect
 import math
 import time
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from mt3_synth.notes import EOS, PAD, Codec, Notes, encode_segments, encode_song
 FRAMES, LENGTH = 256, 2048
 MINUTES = 5
 WINDOWS = 200
+ROUNDS, CALLS = 5, 4
 NOTES_PER_SECOND = 48
 
 
@@ -176,65 +178,91 @@ def _segments(notes):
 
 
 def run(minutes: float = MINUTES) -> dict:
-  """Measures the encoders, the best of some runs each.
+  """Measures the encoders, the best of some runs each, in turn, so that other work on the machine slows all alike.
 
   "song" is from notes to the rows of the whole piece, sorting included; "windows" is the training path: windows at random starts of a
   piece whose events were prepared before (in plain Python too, where even the sounding notes of each window are given).
 
   Returns:
-    seconds of music, notes, tokens; tokens a second of each encoder; the vectorised one's ratios to those in plain Python.
+    seconds of music, notes, tokens; tokens a second of each encoder, and the vectorised one's ratios to those in plain Python: of songs
+    for 127 velocity bins and for one.
 
   Raises:
     AssertionError: the encoders disagree.
   """
   notes = dense_piece(60 * minutes)
-  config = NotesConfig(velocity_bins=127)
-  columns = (notes.onset, notes.offset, notes.pitch, notes.velocity, notes.program, notes.is_drum)
-  plain_notes = list(zip(*(column.tolist() for column in columns), strict=True))
-  step_seconds, stepwise = _best(lambda: encode_stepwise(plain_notes, config), 2)
-  tight_seconds, tight = _best(lambda: encode_tightly(plain_notes, config), 3)
-  seconds, rows = _best(lambda: encode_song(song_events(notes, config), frames=FRAMES, length=LENGTH, too_long='error'), 20)
-  assert stepwise == tight == _unpadded(rows), 'the encoders disagree on the song'
-  tokens = int((rows != PAD).sum())
-
-  events, plain_events = song_events(notes, config), _sorted_events(plain_notes)
-  starts = np.random.default_rng(1).integers(0, num_frames(notes.duration) - FRAMES, WINDOWS)
-  prepared = _prepare_windows(plain_notes, plain_events, starts, config)
-  step_window_seconds, step_windows = _best(lambda: windows_stepwise(plain_events, prepared, config), 1)
-  window_seconds, windows = _best(lambda: encode_segments(events, starts, FRAMES, length=LENGTH, too_long='error'), 10)
-  assert step_windows == _unpadded(windows), 'the encoders disagree on windows'
-  window_tokens = int((windows != PAD).sum())
   return {
     'seconds_of_music': 60 * minutes,
     'notes': len(notes),
-    'tokens': tokens,
-    'song_stepwise_tokens_per_second': tokens / step_seconds,
-    'song_tight_loop_tokens_per_second': tokens / tight_seconds,
-    'song_vectorised_tokens_per_second': tokens / seconds,
-    'song_ratio_to_stepwise': step_seconds / seconds,
-    'song_ratio_to_tight_loop': tight_seconds / seconds,
-    'windows_stepwise_tokens_per_second': window_tokens / step_window_seconds,
-    'windows_vectorised_tokens_per_second': window_tokens / window_seconds,
-    'windows_ratio_to_stepwise': step_window_seconds / window_seconds,
+    **_songs(notes, NotesConfig(velocity_bins=127), 'song_127_bins'),
+    **_songs(notes, NotesConfig(velocity_bins=1), 'song_1_bin'),
+    **_windows(notes, NotesConfig(velocity_bins=127)),
   }
+
+
+def _songs(notes, config, name):
+  plain_notes = _plain(notes)
+  (step_seconds, stepwise), (tight_seconds, tight), (seconds, rows) = _best(
+    lambda: encode_stepwise(plain_notes, config),
+    lambda: encode_tightly(plain_notes, config),
+    lambda: encode_song(song_events(notes, config), frames=FRAMES, length=LENGTH, too_long='error'),
+  )
+  assert stepwise == tight == _unpadded(rows), 'the encoders disagree on the song'
+  tokens = int((rows != PAD).sum())
+  return {
+    f'{name}_tokens': tokens,
+    f'{name}_stepwise_tokens_per_second': tokens / step_seconds,
+    f'{name}_tight_loop_tokens_per_second': tokens / tight_seconds,
+    f'{name}_vectorised_tokens_per_second': tokens / seconds,
+    f'{name}_ratio_to_stepwise': step_seconds / seconds,
+    f'{name}_ratio_to_tight_loop': tight_seconds / seconds,
+  }
+
+
+def _windows(notes, config):
+  events, plain_events = song_events(notes, config), _sorted_events(_plain(notes))
+  starts = np.random.default_rng(1).integers(0, num_frames(notes.duration) - FRAMES, WINDOWS)
+  prepared = _prepare_windows(_plain(notes), plain_events, starts, config)
+  (step_seconds, stepwise), (one_seconds, one), (seconds, rows) = _best(
+    lambda: windows_stepwise(plain_events, prepared, config),
+    lambda: [encode_segments(events, starts[i : i + 1], FRAMES, length=LENGTH, too_long='error')[0] for i in range(WINDOWS)],
+    lambda: encode_segments(events, starts, FRAMES, length=LENGTH, too_long='error'),
+  )
+  assert stepwise == _unpadded(np.stack(one)) == _unpadded(rows), 'the encoders disagree on windows'
+  tokens = int((rows != PAD).sum())
+  return {
+    'windows_stepwise_tokens_per_second': tokens / step_seconds,
+    'windows_one_a_call_tokens_per_second': tokens / one_seconds,
+    'windows_together_tokens_per_second': tokens / seconds,
+    'windows_one_a_call_ratio_to_stepwise': step_seconds / one_seconds,
+    'windows_together_ratio_to_stepwise': step_seconds / seconds,
+  }
+
+
+def _plain(notes):
+  columns = (notes.onset, notes.offset, notes.pitch, notes.velocity, notes.program, notes.is_drum)
+  return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def _unpadded(rows):
   return [row[row != PAD].tolist() for row in rows]
 
 
-def _best(function, runs):
-  times, result = [], function()
-  for _ in range(runs):
-    start = time.perf_counter()
-    result = function()
-    times.append(time.perf_counter() - start)
-  return min(times), result
+def _best(*functions) -> list[tuple[float, Any]]:
+  """(seconds, result) of each function, the fastest of its calls: some in each round, so that all find their data in the caches."""
+  times, results = [math.inf] * len(functions), [function() for function in functions]
+  for _ in range(ROUNDS):
+    for i, function in enumerate(functions):
+      for _ in range(CALLS):
+        start = time.perf_counter()
+        function()
+        times[i] = min(times[i], time.perf_counter() - start)
+  return list(zip(times, results, strict=True))
 
 
 def main():
   for name, value in run().items():
-    print(f'{name:38} {value:,.1f}')
+    print(f'{name:44} {value:,.1f}')
 
 
 if __name__ == '__main__':

@@ -21,6 +21,12 @@ from mt3_synth.notes.programs import map_programs
 TooLong = Literal['thin', 'drop', 'error']
 
 
+_MARK = 3 * 2**29  # on shifts of the stream: from 2^30 on for all steps within 2^29 of 0
+_DRUM = 2**14  # in keys of notes: after all pairs of program and pitch
+_BITS = 20  # of a token in keys of tie sections
+_LAST = 2**_BITS - 1  # after all programs
+
+
 @dataclass(frozen=True)
 class SongEvents:
   """A piece's events in order of time; read-only, shared by all encodings of the piece.  E events, P pitched notes.
@@ -28,27 +34,25 @@ class SongEvents:
   Attributes:
     notes: what was encoded.
     codec: how.
-    step: [E] grid step of each event.
-    stream: [L] int32, the tokens of all events as one endless row from step 0.
-    is_shift: [L] int32, 1 at the shifts of `stream`, which are not split.
-    position: [E + 1] where each event begins in `stream`; the last entry is L.
     tokens: [E, 4] int32, each event's shift, program (PAD without), velocity and pitch, written or not.
     written: [E, 4] bool.
-    next_program: [E + 1] the first event from this one on that has a program, E without.
+    step: [E] grid step of each event.
+    stream: [L] int32, the written tokens of all events as one endless row from step 0.
+    position: [E + 1] where each event begins in `stream`; the last entry is L.
+    speakers: the events that have a program, and E.
     tied_on, tied_off: [P] steps of the pitched notes, in order of `tied_on`.
-    tied_key: [P] program token * 2^16 + pitch token.
+    tied_key: [P] int64, program token * 2^20 + pitch token.
     longest: steps of the longest pitched note.
   """
 
   notes: Notes
   codec: Codec
-  step: np.ndarray
-  stream: np.ndarray
-  is_shift: np.ndarray
-  position: np.ndarray
   tokens: np.ndarray
   written: np.ndarray
-  next_program: np.ndarray
+  step: np.ndarray
+  stream: np.ndarray
+  position: np.ndarray
+  speakers: np.ndarray
   tied_on: np.ndarray
   tied_off: np.ndarray
   tied_key: np.ndarray
@@ -58,56 +62,69 @@ class SongEvents:
 def song_events(notes: Notes, config: NotesConfig) -> SongEvents:
   """Writes a piece's events.  A pitched note of no length gets one step, or its off would come before its on."""
   codec = Codec(config)
-  program = np.where(notes.is_drum, 0, map_programs(notes.program, config.programs))
-  key = (notes.is_drum * 2**14 + program * 2**7 + notes.pitch).astype(np.uint16)
-  by_key = np.argsort(key, kind='stable')
-  onset, offset, drum, pitch = notes.onset[by_key], notes.offset[by_key], notes.is_drum[by_key], notes.pitch[by_key]
-  offset = np.where(offset > onset, offset, onset + 1 / config.steps_per_second)
-  loudness = np.maximum(velocity_to_bin(np.arange(128), config.velocity_bins), 1)[notes.velocity[by_key]]
-  program_token = np.where(drum | (config.programs == 'flat'), PAD, codec.program + program[by_key])
-  pitch_token = np.where(drum, codec.drum, codec.pitch) + pitch
+  pitched, time, tokens = _unordered(notes, codec)
+  step = time_to_step(time, config)
+  tokens[:, 0] = step
+  tokens[:, 0] += _MARK + codec.shift
+  on, off = step[pitched : 2 * pitched], step[:pitched]
+  key = (tokens[:pitched, 1].astype(np.int64) << _BITS) + tokens[:pitched, 3]
 
-  pitched = np.flatnonzero(~drum)
-  time = np.concatenate([offset[pitched], onset])
-  by_time = _argsort(time)
-  note = np.concatenate([pitched, np.arange(len(drum))])[by_time]
-  steps = time_to_step(time, config)
-  step = steps[by_time]
-  tokens = np.empty((len(step), 4), np.int32)
-  tokens[:, 0] = codec.shift + step
-  tokens[:, 1] = program_token[note]
-  tokens[:, 2] = codec.velocity + np.where(by_time < len(pitched), 0, loudness[note])
-  tokens[:, 3] = pitch_token[note]
-
-  written = np.ones(tokens.shape, bool)
-  written[1:, 0] = step[1:] != step[:-1]
-  written[1:, 2] = tokens[1:, 2] != tokens[:-1, 2]
-  has_program = np.flatnonzero(tokens[:, 1] != PAD)
-  written[:, 1] = False
-  written[has_program, 1] = _changes(tokens[has_program, 1])
-  next_program = np.full(len(step) + 1, len(step))
-  next_program[has_program] = has_program
-  next_program = np.minimum.accumulate(next_program[::-1])[::-1]
-
-  tied_on, tied_off = steps[len(pitched) :][pitched], steps[: len(pitched)]
-  struck = note[(by_time >= len(pitched)) & ~drum[note]]
-  by_on = (np.cumsum(~drum) - 1)[struck]
-  at = np.flatnonzero(written)  # 4 * event + column of each token of the stream
+  order = _argsort(time)
+  struck = order.take(np.flatnonzero((order >= pitched) & (order < 2 * pitched))) - pitched
+  speakers = np.flatnonzero(order < (0 if config.programs == 'flat' else 2 * pitched))
+  tokens = tokens.take(order, axis=0)
+  written = _written(tokens, speakers)
+  position = np.zeros(len(time) + 1, np.int32)
+  np.bitwise_count(written.view(np.uint32)).cumsum(dtype=np.int32, out=position[1:])
   return SongEvents(
     notes=notes,
     codec=codec,
-    step=step,
-    stream=tokens.ravel()[at],
-    is_shift=(at & 3 == 0).astype(np.int32),
-    position=np.concatenate([[0], np.flatnonzero(at & 3 == 3) + 1]),
     tokens=tokens,
     written=written,
-    next_program=next_program,
-    tied_on=tied_on[by_on],
-    tied_off=tied_off[by_on],
-    tied_key=(program_token[pitched].astype(np.int64) * 2**16 + pitch_token[pitched])[by_on],
-    longest=int((tied_off - tied_on).max(initial=0)),
+    step=step.take(order),
+    stream=np.compress(written.ravel(), tokens.ravel()),
+    position=position,
+    speakers=np.append(speakers, len(time)),
+    tied_on=on.take(struck),
+    tied_off=off.take(struck),
+    tied_key=key.take(struck),
+    longest=int((off - on).max(initial=0)),
   )
+
+
+def _unordered(notes, codec):
+  """All offs, then all ons, both by drum, program and pitch: P, times [2P + drums] and tokens [2P + drums, 4] without shifts."""
+  config = codec.config
+  key = np.where(notes.is_drum, _DRUM, map_programs(notes.program, config.programs) << 7) + notes.pitch
+  by_key = np.argsort(key.astype(np.uint16), kind='stable')
+  key, onset = key.take(by_key), notes.onset.take(by_key)
+  pitched = int(key.searchsorted(_DRUM))
+  offset = notes.offset.take(by_key[:pitched])
+  offset = np.where(offset > onset[:pitched], offset, onset[:pitched] + 1 / config.steps_per_second)
+  loudness = np.maximum(velocity_to_bin(np.arange(128), config.velocity_bins), 1)
+
+  tokens = np.empty((pitched + len(key), 4), np.int32)
+  offs, ons, drums = tokens[:pitched], tokens[pitched:], tokens[2 * pitched :]
+  ons[:, 1] = PAD if config.programs == 'flat' else codec.program + (key >> 7)
+  drums[:, 1] = PAD
+  ons[:, 2] = codec.velocity + loudness.take(notes.velocity.take(by_key))
+  ons[:, 3] = codec.pitch + (key & 127)
+  drums[:, 3] += codec.drum - codec.pitch
+  offs[:, 1:] = ons[:pitched, 1:]
+  offs[:, 2] = codec.velocity
+  return pitched, np.concatenate([offset, onset]), tokens
+
+
+def _written(tokens, speakers):
+  """Which tokens of all events [E, 4] stand in a row: all pitches, and what changed."""
+  written = np.ones(tokens.shape, bool)
+  for column in (0, 2):
+    np.not_equal(tokens[1:, column], tokens[:-1, column], out=written[1:, column])
+  program = tokens[:, 1].take(speakers)
+  written[:, 1] = False
+  written[speakers[1:], 1] = program[1:] != program[:-1]
+  written[speakers[:1], 1] = True
+  return written
 
 
 def encode_segments(
@@ -144,17 +161,21 @@ def encode_segments(
     InputWarning: notes were left out.
   """
   start, end = _window_steps(events.codec.config, start_frames, frames, mel)
-  rows = np.full((len(start), length), PAD, np.int32)
-  for i, row in enumerate(_encode(events, start, end)):
-    if len(row) > length:
-      where = f'the window at frame {np.ravel(start_frames)[i]} has {len(row)} tokens, room is for {length}'
+  rows = np.zeros((len(start), length), np.int32)  # PAD
+  for i, pieces in enumerate(_encode(events, start, end)):
+    tokens = _length(pieces)
+    if tokens > length:
+      where = f'the window at frame {np.ravel(start_frames)[i]} has {tokens} tokens, room is for {length}'
       if too_long == 'drop':
         continue
       if too_long == 'error':
         raise InputError(f'notes: {where}; give a longer row, a shorter window, or let notes be left out')
-      row, lost, total = _thin(events, start[i : i + 1], end[i : i + 1], length)
+      pieces, lost, total = _thin(events, start[i : i + 1], end[i : i + 1], length)
       warnings.warn(f'notes: {where}: {lost} of {total} notes, the quietest and shortest, are left out', InputWarning, stacklevel=2)
-    rows[i, : len(row)] = row
+    at = 0
+    for piece in pieces:
+      rows[i, at : at + len(piece)] = piece
+      at += len(piece)
   return rows
 
 
@@ -163,7 +184,7 @@ def count_tokens(
 ) -> np.ndarray:
   """Tokens each window would take, EOS included, int [S]."""
   windows = _window_steps(events.codec.config, start_frames, frames, mel)
-  return np.array([len(row) for row in _encode(events, *windows)], np.int64)
+  return np.array([_length(pieces) for pieces in _encode(events, *windows)], np.int64)
 
 
 def encode_song(
@@ -191,58 +212,63 @@ def encode_song(
 def _window_steps(config, start_frames, frames, mel):
   mel = mel or MelConfig()
   first = np.atleast_1d(np.asarray(start_frames, np.int64))
-  return frame_to_step(first, config, mel), frame_to_step(first + frames, config, mel)
+  return frame_to_step(np.array([first, first + frames]), config, mel)
 
 
-def _argsort(values):
-  """A stable order of finite floats [E]: by their bits, 16 at a time, which is a radix sort and 2.5 times as fast as by comparisons."""
-  bits = (values + 0.0).view(np.int64)  # + 0.0: no negative zeros
-  bits ^= (bits >> 63) & np.int64(2**63 - 1)  # negative floats count down
-  return np.lexsort((bits ^ np.int64(-(2**63))).astype('<i8').view('<u2').reshape(-1, 4).T)
+def _argsort(time):
+  """A stable order of times [E].
+
+  Integers that hold a coarse time and a place are sorted in a fifth of the time that an order of floats takes; a stable order then mends
+  what the coarse time could not tell apart, which is quick on what is sorted already.
+  """
+  bits = len(time).bit_length()
+  low, high = time.min(initial=0), time.max(initial=1)
+  order = ((time - low) * (2.0 ** (62 - bits) / (high - low))).astype(np.int64)
+  order <<= bits
+  order |= np.arange(len(time))
+  order.sort()
+  order &= 2**bits - 1
+  return order.take(np.argsort(time.take(order), kind='stable'))
 
 
-def _changes(values):
-  return np.concatenate([[True], values[1:] != values[:-1]]) if len(values) else np.zeros(0, bool)
-
-
-def _encode(events: SongEvents, start: np.ndarray, end: np.ndarray) -> Iterator[np.ndarray]:
-  """The tokens of each window of steps [start, end), without padding."""
-  first_tied = np.searchsorted(events.tied_on, start - events.longest)
-  end_tied = np.searchsorted(events.tied_on, start)
-  first = np.searchsorted(events.step, start)
-  last = np.searchsorted(events.step, end)
-  for window in zip(*(bounds.tolist() for bounds in (start, end, first, last, first_tied, end_tied)), strict=True):
+def _encode(events: SongEvents, start: np.ndarray, end: np.ndarray) -> Iterator[list]:
+  """The pieces of each row, without padding: the windows of steps [start, end)."""
+  first, last = events.step.searchsorted(start), events.step.searchsorted(end)
+  bounds = [each.tolist() for each in (start, end, first, last)]
+  for window in zip(*bounds, *_tie_sections(events, start), strict=True):
     yield _row(events, *window)
 
 
-def _row(events, start, end, first, last, first_tied, end_tied):
+def _row(events, start, end, first, last, tied, program):
+  """The pieces of one row, where its tie section is `tied`, which ends with `program`."""
   codec = events.codec
-  parts, program = [], PAD
-  if codec.config.ties:
-    tied, program = _tie_section(events, start, first_tied, end_tied)
-    parts += [tied, (codec.tie,)]
-  if first < last:
-    shifts_fit = end - start <= codec.config.max_shift_steps + 1
+  if first == last:
+    return [tied, [EOS]]
+  shift, own_program, velocity, pitch = events.tokens[first].tolist()
+  shift -= _MARK + start
+  head = _one_shift(shift, codec) if shift > codec.shift else []
+  head += [velocity, pitch] if own_program in (PAD, program) else [own_program, velocity, pitch]
+  low, high = events.position[first + 1], events.position[last]
+  speaker = first if own_program != PAD else events.speakers[events.speakers.searchsorted(first)]
+  if not first < speaker < last:
+    return [tied, head, _body(events, low, high, start, end), [EOS]]
+  # its program may stand where the stream has none, or the other way round
+  at = events.position[speaker] + events.written[speaker, 0]
+  spoken = events.tokens[speaker, 1:2]
+  before, after = _body(events, low, at, start, end), _body(events, at + events.written[speaker, 1], high, start, end)
+  return [tied, head, before, spoken if spoken != program else [], after, [EOS]]
 
-    def take(low, high):
-      tokens = events.stream[low:high] - start * events.is_shift[low:high]
-      return tokens if shifts_fit else _split_shifts(tokens, events.is_shift[low:high], codec)
 
-    shift, own_program, velocity, pitch = events.tokens[first].tolist()
-    rest = events.position[first + 1]
-    if shift > codec.shift + start:
-      parts.append(_one_shift(shift - start, codec))
-    parts.append((own_program, velocity, pitch) if own_program not in (PAD, program) else (velocity, pitch))
-    speaker = events.next_program[first]
-    if first < speaker < last:  # its program may stand where the stream has none, or the other way round
-      at = events.position[speaker] + events.written[speaker, 0]
-      parts.append(take(rest, at))
-      if events.tokens[speaker, 1] != program:
-        parts.append(events.tokens[speaker, 1:2])
-      rest = at + events.written[speaker, 1]
-    parts.append(take(rest, events.position[last]))
-  parts.append((EOS,))
-  return np.concatenate(parts, dtype=np.int32)
+def _length(pieces):
+  return sum(map(len, pieces))
+
+
+def _body(events, low, high, start, end):
+  """Tokens [low, high) of the stream, for a window of steps [start, end)."""
+  tokens = events.stream[low:high]
+  is_shift = tokens >> 30
+  tokens = tokens - (_MARK + start) * is_shift
+  return tokens if end - start <= events.codec.config.max_shift_steps + 1 else _split_shifts(tokens, is_shift, events.codec)
 
 
 def _one_shift(token, codec):
@@ -263,23 +289,48 @@ def _split_shifts(tokens, is_shift, codec):
   return tokens
 
 
-def _tie_section(events, start, low, high):
-  """Programs and pitches of what sounds when a window starts, and the last program (PAD without)."""
-  keys = np.sort(events.tied_key[low:high][events.tied_off[low:high] >= start])
-  if not len(keys):
-    return keys, PAD
+def _tie_sections(events, start):
+  """What each window's row begins with, the tie token included, and the last program in it."""
+  codec = events.codec
+  if not codec.config.ties:
+    return [()] * len(start), [PAD] * len(start)
+  ends = (np.arange(len(start)) << 2 * _BITS) + (_LAST << _BITS | codec.tie)
+  keys = np.concatenate([_sounding(events, start), ends])
+  keys.sort()
+  end = keys.searchsorted(ends)
   tokens = np.empty((len(keys), 2), np.int64)
-  programs, pitches = np.right_shift(keys, 16, out=tokens[:, 0]), np.bitwise_and(keys, 0xFFFF, out=tokens[:, 1])
+  tokens[:, 1] = keys
+  program = np.right_shift(keys, _BITS, out=tokens[:, 0])
   written = np.ones(tokens.shape, bool)
-  np.not_equal(keys[1:], keys[:-1], out=written[1:, 1])
-  np.not_equal(programs[1:], programs[:-1], out=written[1:, 0])
-  if programs[0] == PAD:  # flat: no programs
-    return pitches[written[:, 1]], PAD
-  return tokens[written], int(programs[-1])
+  written[1:] = tokens[1:] != tokens[:-1]
+  written[slice(None) if codec.config.programs == 'flat' else end, 0] = False
+  tokens &= _LAST
+  row = tokens[written]
+  bounds = np.flatnonzero(written).searchsorted(2 * end + 2).tolist()
+  return [row[low:high] for low, high in zip([0, *bounds], bounds, strict=False)], program[end - 1].tolist()
+
+
+def _sounding(events, start):
+  """Window * 2^40 + key of each note that sounds when a window starts, in no order."""
+  on, off, key = events.tied_on, events.tied_off, events.tied_key
+  if len(start) == 1:
+    at = start[0]
+    low, high = on.searchsorted(at - events.longest), on.searchsorted(at)
+    return key[low:high][off[low:high] >= at]
+  by_start = np.argsort(start, kind='stable')
+  starts = start[by_start]
+  before = np.diff(on.searchsorted(starts), prepend=0, append=len(on))
+  first = np.repeat(np.arange(len(starts) + 1), before)  # of the windows that start after a note does
+  late = np.flatnonzero(off >= np.append(starts, 2**62)[first])
+  first = first[late]
+  count = starts.searchsorted(off[late], 'right') - first
+  note = np.repeat(late, count)
+  window = np.arange(len(note)) + np.repeat(first - np.cumsum(count) + count, count)
+  return (by_start[window] << 2 * _BITS) + key[note]
 
 
 def _thin(events, start, end, length):
-  """One row without the notes that do not fit, how many those are, and of how many."""
+  """The pieces of one row without the notes that do not fit, how many those are, and of how many."""
   notes, config = events.notes, events.codec.config
   on, off = time_to_step(notes.onset, config), time_to_step(notes.offset, config)
   heard = notes.select((on < end) & ((on >= start) | (~notes.is_drum & (off >= start))))
@@ -287,9 +338,9 @@ def _thin(events, start, end, length):
   fits, too_many, best = -1, len(heard), None
   while too_many - fits > 1:
     kept = (fits + too_many) // 2
-    row = next(_encode(song_events(heard.select(np.arange(kept)), config), start, end))
-    if len(row) <= length:
-      fits, best = kept, row
+    pieces = next(_encode(song_events(heard.select(np.arange(kept)), config), start, end))
+    if _length(pieces) <= length:
+      fits, best = kept, pieces
     else:
       too_many = kept
   if best is None:

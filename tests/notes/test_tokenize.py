@@ -48,6 +48,11 @@ def test_an_off_comes_before_an_on_of_the_same_time():
   assert song([(0, 1, 64), (1, 2, 60)])[0][5:10] == [OFF, 1068, ON, 1064, 203]
 
 
+def test_times_closer_than_any_grid_keep_their_order():
+  later = np.nextafter(1.0, 2)
+  assert song([(later, 3, 60), (1, 3, 62), (1, 3, 61), (3600, 3601, 40)])[0][4:7] == [1065, 1066, 1064]
+
+
 def test_events_of_one_time_are_sorted_by_drum_program_pitch():
   rows = [(0, 1, 36, 100, 0, True), (0, 1, 60, 100, 9), (0, 1, 64), (0, 1, 62)]
   assert song(rows)[0][:8] == [TIE, 1135, ON, 1066, 1068, 1144, 1064, 1299]
@@ -132,6 +137,7 @@ def test_windows_in_any_order_equal_windows_one_by_one():
   for row, start, length in zip(rows, starts, frames, strict=True):
     assert (row == encode_segments(events, np.array([start]), int(length))[0]).all()
   assert (count_tokens(events, starts, frames) == (rows != 0).sum(axis=1)).all()
+  assert encode_segments(events, np.zeros(0, int)).shape == (0, 2048)
 
 
 def test_equal_to_one_event_at_a_time():
