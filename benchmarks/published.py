@@ -6,14 +6,18 @@ zero; the time network, FiLM, and keys and values of the encodings within each s
 What is drawn is the same.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from mt3_synth.config import ModelConfig, SamplerConfig
 from mt3_synth.diffusion import process, samplers
 from mt3_synth.models.conditions import Conditions
+from mt3_synth.models.layers import MultiHeadAttention
 
 
 class Encodings(NamedTuple):
@@ -34,6 +38,28 @@ def encode(network: Any, conditions: Conditions) -> Encodings:
   values = jnp.concatenate([encoder.encoder_norm(x), context], axis=1)
   mask = jnp.concatenate([tokens > 0, conditions.context_mask > 0], axis=1)
   return Encodings(values, mask.astype(jnp.float32))
+
+
+@contextlib.contextmanager
+def published_attention() -> Iterator[None]:
+  """Within it, what is traced divides each attention weight by their sum before the values are weighed, as is usual."""
+
+  def attend(call, args, kwargs, context):
+    layer: Any = context.module
+    if not isinstance(layer, MultiHeadAttention) or context.method_name != '__call__':
+      return call(*args, **kwargs)
+    given: Any = (*args, None)
+    x, (keys, values), mask = given[:3]
+    logits = jnp.einsum('bqhd,bkhd->bhqk', layer.query(x).reshape(*x.shape[:-1], *keys.shape[-2:]), keys)
+    if mask is None:
+      weights = jax.nn.softmax(logits)
+    else:
+      seen = (mask > 0)[:, None]
+      weights = jnp.where(seen.any(-1, keepdims=True), jax.nn.softmax(logits + jnp.where(seen, 0.0, -1e10)), 0)
+    return layer.out(jnp.einsum('bhqk,bkhd->bqhd', weights, values).reshape(*x.shape[:-1], -1))
+
+  with nn.intercept_methods(attend):
+    yield
 
 
 def output(network: Any, z: jax.Array, time: jax.Array, encodings: Encodings) -> jax.Array:

@@ -97,15 +97,22 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
 
   @jax.jit
   def published_encode(params, conditions):
-    return published.encode(bound(params), conditions)
+    with published.published_attention():
+      return published.encode(bound(params), conditions)
 
   @jax.jit
   def published_walk(params, encodings, key):
+    with published.published_attention():
+      return same_attention_walk(params, encodings, key)
+
+  @jax.jit
+  def same_attention_walk(params, encodings, key):
     return walk(lambda z, level: published.denoise(bound(params), config, z, level, encodings, GUIDANCE), key)
 
   @jax.jit
   def published_step(params, encodings, z, level):
-    return published.denoise(bound(params), config, z, level, encodings, GUIDANCE)
+    with published.published_attention():
+      return published.denoise(bound(params), config, z, level, encodings, GUIDANCE)
 
   @jax.jit
   def our_encode(params, conditions):
@@ -127,11 +134,12 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
   encodings, begun = published_encode(params, long), our_begin(params, short, key)
   level = jax.tree.map(lambda x: x[0], begun.transitions.here)
   encode_published, encode_ours = medians([lambda: published_encode(params, long), lambda: our_encode(params, short)], rounds)
-  walk_published, walk_ours, lone_step = medians(
+  walk_published, walk_ours, lone_step, walk_same_attention = medians(
     [
       lambda: published_walk(params, encodings, key),
       lambda: our_walk(params, begun),
       lambda: published_step(params, encodings, begun.state.z, level),
+      lambda: same_attention_walk(params, encodings, key),
     ],
     rounds,
   )
@@ -147,8 +155,11 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
     'encode_times_floor': encode_ours / encode_floor,
     'published_guided_step_seconds': step_published,
     'published_guided_step_alone_seconds': lone_step,  # nothing can be moved out of a loop
+    'published_guided_step_with_our_attention_seconds': walk_same_attention / steps,
     'guided_step_seconds': step_ours,
     'guided_step_ratio': step_published / step_ours,
+    'guided_step_alone_ratio': lone_step / step_ours,
+    'guided_step_with_our_attention_ratio': walk_same_attention / steps / step_ours,
     'guided_step_floor_seconds': step_floor,
     'guided_step_times_floor': step_ours / step_floor,
     'matmul_gflops_per_second': flops / 1e9,
