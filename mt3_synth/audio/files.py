@@ -189,7 +189,7 @@ def _decode(file, source, size, sample_rate):
   with _opened(file, source, size) as opened:
     stated, rate, about = opened.frames, opened.samplerate, opened.extra_info
     try:
-      blocks = [block.mean(axis=1) for block in opened.blocks(_BLOCK, dtype='float32', always_2d=True)]
+      blocks = [block[:, 0] if block.shape[1] == 1 else block.mean(axis=1) for block in _blocks(opened)]
     except soundfile.LibsndfileError as e:
       raise AudioError('truncated', _undecodable(source, size, e)) from None
   audio = np.concatenate(blocks) if blocks else np.zeros(0, np.float32)
@@ -198,6 +198,10 @@ def _decode(file, source, size, sample_rate):
     message = f'{source}: truncated: {len(audio)} samples of the {whole} its header states; fetch or export it again'
     raise AudioError('truncated', message)
   return resample(audio, source, rate, sample_rate)
+
+
+def _blocks(opened):
+  return opened.blocks(_BLOCK, dtype='float32', always_2d=True)
 
 
 def _undecodable(source, size, error):

@@ -46,15 +46,16 @@ def to_note_sequence(notes: Notes) -> Any:
   sequence.total_time = notes.duration
   parts = np.where(notes.is_drum, 128, notes.program)
   instruments = np.unique(parts, return_inverse=True)[1]
-  for i in range(len(notes)):
+  columns = (notes.onset, notes.offset, notes.pitch, notes.velocity, notes.program, notes.is_drum, instruments)
+  for onset, offset, pitch, velocity, program, is_drum, instrument in zip(*(each.tolist() for each in columns), strict=True):
     sequence.notes.add(
-      start_time=float(notes.onset[i]),
-      end_time=float(notes.offset[i]),
-      pitch=int(notes.pitch[i]),
-      velocity=int(notes.velocity[i]),
-      program=int(notes.program[i]),
-      is_drum=bool(notes.is_drum[i]),
-      instrument=int(instruments[i]),
+      start_time=onset,
+      end_time=offset,
+      pitch=pitch,
+      velocity=velocity,
+      program=program,
+      is_drum=is_drum,
+      instrument=instrument,
     )
   return sequence
 
