@@ -16,7 +16,7 @@ LAYERS = (
   {'config', 'compilation', 'instruments'},
   {'notes', 'audio', 'diffusion', 'rendering'},
   {'models', 'data', 'inverter'},
-  {'training', 'evaluation', 'playing', 'plots', 'demo_page'},
+  {'interop', 'training', 'evaluation', 'playing', 'plots', 'demo_page'},
   {'gin_files', 'pipeline'},
   {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
 )
