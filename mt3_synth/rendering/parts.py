@@ -13,6 +13,7 @@ from mt3_synth.rendering.general_midi import DRUM_CHANNEL, DRUM_PROGRAM
 
 _CONDUCTOR = ('set_tempo', 'time_signature', 'key_signature')
 _DEFAULT_TEMPO = 500000  # microseconds a beat, until the file says otherwise
+_EARLY = 0.004  # s; half a tick of a coarse file would be heard beside the 10 ms steps in which notes are told
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,13 @@ class Song:
     return self.seconds(self.last_tick)
 
   def timed(self, part: Part) -> list[tuple[float, Any]]:
-    """The part's events as (seconds, message)."""
+    """The part's events as (seconds, message), when FluidSynth's own player sends them.
+
+    That is half a tick early, since it rounds its clock to the nearest tick; here never more than 4 ms.  Its clock also starts afresh from
+    a whole tick and a whole millisecond at each change of tempo, so that it drifts; ours does not.
+    """
     clock = self._clock()
-    return [(clock(tick), message) for tick, message in part.events]
+    return [(max(clock(max(tick - 0.5, 0)), clock(tick) - _EARLY), message) for tick, message in part.events]
 
   def midi(self, part: Part) -> mido.MidiFile:
     """The part as a MIDI file: a track of tempi and signatures, and a track of events."""

@@ -23,12 +23,18 @@ def needs_fluidsynth():
 
 
 def play(midi: Path, folder: Path) -> np.ndarray:
-  """What FluidSynth's command line makes of a file: mono at RATE.
-
-  Its player rounds time to the file's ticks, up to 5 ms; so it gets the same file with finer ticks.
-  """
+  """What FluidSynth's command line makes of a file: mono at RATE."""
   if shutil.which('fluidsynth') is None:
     pytest.skip('the program fluidsynth is not installed')
+  wav = folder / 'reference.wav'
+  command = ['fluidsynth', '-ni', '-R', '0', '-C', '0', '-r', '44100', '-F', str(wav), str(SOUNDFONT), str(midi)]
+  subprocess.run(command, check=True, capture_output=True)
+  samples, _ = soundfile.read(wav, dtype='float32')
+  return soxr.resample(samples.mean(axis=1), 44100, RATE)
+
+
+def with_finer_ticks(midi: Path, folder: Path) -> Path:
+  """A copy of a file of which FluidSynth's player keeps the time: it starts its clock from a whole tick at each change of tempo."""
   file = mido.MidiFile(midi)
   finer = 32000 // file.ticks_per_beat
   file.ticks_per_beat *= finer
@@ -36,11 +42,7 @@ def play(midi: Path, folder: Path) -> np.ndarray:
     for message in track:
       message.time *= finer
   file.save(folder / 'fine.mid')
-  wav = folder / 'reference.wav'
-  command = ['fluidsynth', '-ni', '-R', '0', '-C', '0', '-r', '44100', '-F', str(wav), str(SOUNDFONT), str(folder / 'fine.mid')]
-  subprocess.run(command, check=True, capture_output=True)
-  samples, _ = soundfile.read(wav, dtype='float32')
-  return soxr.resample(samples.mean(axis=1), 44100, RATE)
+  return folder / 'fine.mid'
 
 
 def likeness(sound: np.ndarray, reference: np.ndarray) -> float:

@@ -66,12 +66,19 @@ def test_stem_files_keep_the_tempo_map_and_the_length(tmp_path):
   song = read_song(path)
   assert [song.seconds(tick) for tick in (0, 240, 480, 960)] == [0, 0.5, 1.0, 1.25]
   assert song.duration == mido.MidiFile(path).length == 1.25
-  assert [round(seconds, 6) for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on'] == [0, 1]
+  assert [seconds for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on'] == pytest.approx([0, 1 - 1 / 960])
   for part in song.parts:
     song.midi(part).save(tmp_path / 'stem.mid')
     stem = mido.MidiFile(tmp_path / 'stem.mid')
     assert (stem.length, stem.ticks_per_beat) == (1.25, 480)
     assert [message.tempo for message in stem.tracks[0] if message.type == 'set_tempo'] == [1000000, 250000]
+
+
+def test_events_are_half_a_tick_early_but_never_more_than_4_ms(tmp_path):
+  for division, early in ((480, 0.5 / 960), (24, 0.004)):  # at 120 beats a minute
+    song = read_song(songs.save(tmp_path / 'a.mid', songs.track(0, 0, (60, 62), 2 * division), division=division))
+    onsets = [seconds for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on']
+    assert onsets == pytest.approx([0, 1 - early], abs=1e-9)
 
 
 def test_drums_are_the_tenth_channel(tmp_path):
