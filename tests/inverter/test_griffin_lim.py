@@ -4,22 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from benchmarks.griffin_lim import music
 from mt3_synth.audio.mel import log_mel, scale
 from mt3_synth.errors import InputError
 from mt3_synth.inverter import griffin_lim
 from mt3_synth.inverter.griffin_lim import GriffinLim
-
-
-def chords(seconds):
-  """Decaying notes with seven partials, one every 0.4 s, each sounding for 1.5 s, and a little noise."""
-  rng = np.random.default_rng(0)
-  audio = 1e-3 * rng.standard_normal(int(seconds * 16000))
-  for start in range(0, len(audio), 6400):
-    time = np.arange(min(24000, len(audio) - start)) / 16000
-    pitch = 440 * 2 ** (rng.integers(-24, 12) / 12)
-    for partial in range(1, 8):
-      audio[start : start + len(time)] += 0.1 / partial * np.sin(2 * np.pi * partial * pitch * time) * np.exp(-3 * time)
-  return audio.astype(np.float32)
 
 
 def sine(frames, hertz=440.0):
@@ -36,7 +25,7 @@ def distance(audio, mel):
 
 
 def test_the_mel_of_the_sound_is_the_mel_given():
-  mel = encode(chords(4))
+  mel = encode(music(4))
   audio = GriffinLim()(mel[None])
   assert audio.shape == (1, 64000)
   assert audio.dtype == np.float32
@@ -45,7 +34,7 @@ def test_the_mel_of_the_sound_is_the_mel_given():
 
 
 def test_more_iterations_momentum_and_free_magnitudes_each_come_closer():
-  mel = encode(chords(2))
+  mel = encode(music(2))
   full = distance(GriffinLim(iterations=32)(mel[None])[0], mel)
   assert full < 0.8 * distance(GriffinLim(iterations=4)(mel[None])[0], mel)
   assert full < 0.8 * distance(GriffinLim(iterations=32, momentum=0)(mel[None])[0], mel)
@@ -64,7 +53,7 @@ def test_silence_stays_silent():
 
 
 def test_the_same_mel_gives_the_same_sound_in_any_batch():
-  mel = np.stack([encode(sine(70)), encode(chords(1.4))])
+  mel = np.stack([encode(sine(70)), encode(music(1.4))])
   invert = GriffinLim(iterations=8)
   both = invert(mel)
   assert_array_equal(both, invert(mel))
@@ -93,7 +82,7 @@ def test_lengths_share_compiled_programs():
 
 
 def test_chunks_are_as_close_as_the_whole(monkeypatch):
-  mel = encode(chords(5))  # 250 frames
+  mel = encode(music(5))  # 250 frames
   how = GriffinLim(iterations=32)
   whole = distance(how(mel[None])[0], mel)
   monkeypatch.setattr(griffin_lim, 'CHUNK', 64)
