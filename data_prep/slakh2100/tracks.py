@@ -119,7 +119,7 @@ def _decoded(folder: Path) -> dict[Stem, tuple[Notes, np.ndarray]]:
 
 
 def _lower_bass(notes: Notes) -> Notes:
-  low = np.isin(notes.program, _BASS_PROGRAMS) & ~notes.is_drum & (notes.pitch >= 12)
+  low = np.isin(notes.program, _BASS_PROGRAMS) & (notes.pitch >= 12)  # drums have program 0
   return replace(notes, pitch=np.where(low, notes.pitch - 12, notes.pitch))
 
 

@@ -68,7 +68,7 @@ def write_maestro(
     left = sound(rate=rate, seed=number)
     write_sound(folder / f'{name}.wav', np.stack([left, 0.5 * left], 1), rate)
     _write_pedalled_midi(folder / f'{name}.midi')
-    title = f'Prélude, "No. {number}"\u2028in C'
+    title = ('Prélude, "No. 1"', 'Étude\u2028in C')[number % 2]
     rows.append(('J. S. Bach', title, split, 2018, f'{name}.midi', f'{name}.wav', SECONDS))
   places = [MAESTRO_COLUMNS.index(column) for column in columns]
   table = folder / f'maestro-v{version}.csv'
