@@ -2,11 +2,14 @@ import json
 
 import jax
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import __main__ as runner
-from benchmarks import features, published, sampling
+from benchmarks import features, loader, published, sampling
 from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
+from mt3_synth.data.drawing import generator
+from mt3_synth.data.examples import Crops
+from mt3_synth.data.pieces import whole
 from mt3_synth.models.model import make_model
 from mt3_synth.training.step import new_params
 
@@ -51,3 +54,16 @@ def test_the_baseline_of_sampling_draws_the_same():
   expected = theirs(params, sampling.segment(sizes, 512), key)
   assert (abs(expected) < 1).mean() > 0.1  # not clipped away
   assert_allclose(ours(params, sampling.segment(sizes, 256), key), expected, atol=1e-3)
+
+
+def test_the_baseline_of_loading_makes_the_loaders_examples(tmp_path):
+  config = ModelConfig()
+  song = loader.long_song(3, seconds=30)
+  assert len(song.audio) == 30 * 16000
+  assert len(song.notes) > 300
+  made = loader.from_flac([song], tmp_path, config)(7)
+  rng = generator(0, 7)
+  rng.integers(1)
+  expected = Crops(whole(song), config).crop(int(rng.integers(256, 1500 - 256 - 1)))
+  for name, array in made.items():
+    assert_array_equal(array, expected[name])
