@@ -101,12 +101,13 @@ def check_rate(path: Path, rates: Iterable[int], seconds: float, source: str) ->
   """Holds the rate in a header against the corpus's.
 
   A wrong header plays the whole recording faster or slower.  A resampled copy is as good as the original, so another rate is a fault only
-  where the length tells: it fits at a rate of the corpus, and not at the header's.
+  where the length tells: it fits at a rate of the corpus, and at the header's the recording would be too short, or longer by half.  (A
+  little longer tells nothing: recordings go on after their last note.)
 
   Args:
     path: the recording.
     rates: of the corpus, in Hz.
-    seconds: how long it should be about.
+    seconds: how long it should be about, or when its last note ends.
     source: who says so.
 
   Raises:
@@ -119,9 +120,8 @@ def check_rate(path: Path, rates: Iterable[int], seconds: float, source: str) ->
     header = read_header(path)
   if header.sample_rate in rates or seconds <= 0:
     return
-  off = lambda length: abs(length / seconds - 1)
-  right = next((rate for rate in rates if off(header.frames / rate) < 0.03), None)
-  if right and off(header.seconds) > 0.06:
+  right = next((rate for rate in rates if abs(header.frames / rate / seconds - 1) < 0.03), None)
+  if right and not 0.94 < header.seconds / seconds < 1.5:
     raise SongError(
       'wrong sample rate',
       f'{path}: its header says {header.sample_rate} Hz, at which it would last {header.seconds:.1f} s; expected {right} Hz and '

@@ -19,7 +19,7 @@ from mt3_synth.notes import Notes, concatenate
 SPLITS = ('train', 'validation', 'test')
 OMITTED = 'omitted'  # of redux: tracks that repeat others
 LAST_TRAIN, LAST_VALIDATION = 1500, 1875  # the original split, by number
-SAMPLE_RATES = (44100,)
+SAMPLE_RATES = (44100, 16000)  # BabySlakh is at 16 kHz
 _BASS_PROGRAMS = range(32, 40)
 _NAME = re.compile(r'Track(\d{5})')
 
@@ -95,6 +95,9 @@ def read_stems(folder: Path, stems: Sequence[Stem], *, lower_bass: bool = False)
     names = '+'.join(stem.name for stem in stems)
     warnings.warn(f'{folder}: {over} of {len(mix)} samples of {names} exceed full scale and are clipped', InputWarning, stacklevel=2)
   notes = concatenate(notes for notes, _ in parts).sorted()
+  for stem in stems:  # one may rest for long, all together do not
+    if stem.audio:
+      check_rate(stem.audio, SAMPLE_RATES, notes.duration, 'the end of the notes')
   return _lower_bass(notes) if lower_bass else notes, to_int16(mix)
 
 
@@ -106,7 +109,6 @@ def _read_stem(folder: Path, stem: Stem) -> tuple[Notes, np.ndarray]:
   if stem not in decoded:
     with song_errors('unreadable notes'):
       notes = read_stem_notes(stem)
-    check_rate(stem.audio, SAMPLE_RATES, notes.duration, 'the end of its notes')
     with song_errors('unreadable audio'):
       decoded[stem] = notes, read_audio(stem.audio)
   return decoded[stem]
