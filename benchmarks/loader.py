@@ -8,7 +8,8 @@ import functools
 import os
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from data_prep.prepare.plan import make_plan
 from mt3_synth.audio.mel import samples_for
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.drawing import generator
-from mt3_synth.data.loader import CropLoader
+from mt3_synth.data.loader import THREADS, CropLoader
 from mt3_synth.data.pieces import PIECE_FRAMES
 from mt3_synth.data.prepared import PreparedSplit
 from mt3_synth.data.songs import Song, read_corpus
@@ -77,23 +78,25 @@ def prepared(hours: float = HOURS) -> Path:
   return prepare(plan, out, functools.partial(write_locally, workers=os.cpu_count() or 1)).folder
 
 
-def from_flac(songs: Sequence[Song], folder: Path, config: ModelConfig) -> Iterator[dict[str, Any]]:
-  """Examples as one makes them without preparation: a crop sought and decoded in a song's FLAC file; the notes' events made beforehand."""
-  network, rng = config.network, generator(0)
-  files, events = [], [song_events(song.notes, config.notes) for song in songs]
-  for song in songs:
-    files.append(folder / f'{song.name}.flac')
-    soundfile.write(files[-1], song.audio, RATE)
-  while True:
+def from_flac(songs: Sequence[Song], folder: Path, config: ModelConfig) -> Callable[[int], dict[str, Any]]:
+  """Makes example n as one does without preparation: a crop sought and decoded in a song's FLAC file; the notes' events made beforehand."""
+  network = config.network
+  files, events = [folder / f'{song.name}.flac' for song in songs], [song_events(song.notes, config.notes) for song in songs]
+  for song, path in zip(songs, files, strict=True):
+    soundfile.write(path, song.audio, RATE)
+
+  def example(number: int) -> dict[str, Any]:
+    rng = generator(0, number)
     n = int(rng.integers(len(songs)))
     start = int(rng.integers(network.context_frames, len(songs[n].audio) // config.mel.hop - network.target_frames - 1))
     with soundfile.SoundFile(files[n]) as file:
       file.seek((start - network.context_frames) * config.mel.hop)
       audio = file.read(samples_for(network.context_frames + network.target_frames), 'int16')
-    context = audio[: samples_for(network.context_frames)]
-    target = audio[network.context_frames * config.mel.hop :]
     notes = encode_segments(events[n], np.array([start]), network.target_frames, length=network.note_length)[0]
-    yield {'notes': notes, 'audio': target, 'context_audio': context}
+    target = audio[network.context_frames * config.mel.hop :]
+    return {'notes': notes, 'audio': target, 'context_audio': audio[: samples_for(network.context_frames)]}
+
+  return example
 
 
 def memory() -> float:
@@ -106,8 +109,9 @@ def run(hours: float = HOURS, batch_size: int = BATCH, batches: int = BATCHES) -
   """Measures batches as the trainer takes them: tokens of N 2048, context and target of 256 frames, host arrays.
 
   Returns:
-    examples a second in threads and in two worker processes, for one and for four crops a visit; megabytes held after two batches and after
-    all; examples a second of the baseline; the ratio of the first to it; the machine's load before.
+    examples a second in threads and in two worker processes, for one and for four crops a visit; how long a core is busy with one, which
+    other work on the machine changes less; megabytes held after two batches and after all; examples a second of the baseline in as many
+    threads; the ratio of the first to it; the machine's load before.
   """
   config, source = ModelConfig(), PreparedSource(PreparedSplit(prepared(hours), 'train'))
   figures: dict[str, Any] = {'load_before': os.getloadavg()[0], 'cores': os.cpu_count(), 'hours': hours, 'batch_size': batch_size}
@@ -119,14 +123,18 @@ def run(hours: float = HOURS, batch_size: int = BATCH, batches: int = BATCHES) -
       with loader.walk() as walk:
         for _ in range(2):
           next(walk)
-        before, start = memory(), time.perf_counter()
+        before, start, busy = memory(), time.perf_counter(), time.process_time()
         for _ in range(batches):
           next(walk)
-        figures[f'{name}_examples_per_second'] = batches * batch_size / (time.perf_counter() - start)
+        examples = batches * batch_size
+        figures[f'{name}_examples_per_second'] = examples / (time.perf_counter() - start)
+        if not workers:
+          figures[f'{name}_cpu_ms_per_example'] = (time.process_time() - busy) / examples * 1e3
         figures[f'{name}_megabytes_first'], figures[f'{name}_megabytes_last'] = before, memory()
-  with tempfile.TemporaryDirectory() as folder:
-    examples = from_flac([long_song(n) for n in range(FLAC_SONGS)], Path(folder), config)
-    first, start, count = next(examples), time.perf_counter(), batch_size
-    jax.tree.map(lambda *arrays: np.stack(arrays), first, *(next(examples) for _ in range(count)))
-    figures['flac_examples_per_second'] = count / (time.perf_counter() - start)
+  with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(THREADS) as pool:
+    example = from_flac([long_song(n) for n in range(FLAC_SONGS)], Path(folder), config)
+    example(0)
+    start = time.perf_counter()
+    jax.tree.map(lambda *arrays: np.stack(arrays), *pool.map(example, range(2 * batch_size)))
+    figures['flac_examples_per_second'] = 2 * batch_size / (time.perf_counter() - start)
   return figures | {'ratio': figures['threads_1_crops_a_visit_examples_per_second'] / figures['flac_examples_per_second']}

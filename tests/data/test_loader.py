@@ -21,6 +21,7 @@ from mt3_synth.errors import InputError
 from mt3_synth.notes import Notes
 from tests.data.prepared import write_prepared
 from tests.data.tiny import CONTEXT, FRAMES, sound, tiny_model, tiny_song
+from tests.test_imports import loaded_by
 
 SONGS = [tiny_song(12.0, 'a'), tiny_song(1.0, 'b', 1), tiny_song(7.0, 'c', 2)]
 CONFIGS = {'tokens': tiny_model(), 'aligned': tiny_model('aligned')}
@@ -182,6 +183,16 @@ def test_examples_that_are_too_long_are_dropped_and_counted():
     assert walk.dropped == empty.sum()
     more = next(walk)
     assert walk.dropped == empty.sum() + (more['frames'] == 0).sum()
+
+
+def test_batches_need_no_tensorflow(prepared):
+  code = f"""
+from mt3_synth.data.loader import CropLoader
+from mt3_synth.data.sources import open_source
+from mt3_synth.config import ModelConfig
+CropLoader([open_source({str(prepared.split.folder)!r}, 'train')], ModelConfig(), 2, 0).batch(0)
+import mt3_synth.train"""
+  assert not loaded_by(code) & {'tensorflow', 'seqio', 'tensorflow_datasets', 'apache_beam'}
 
 
 @pytest.mark.parametrize('workers', [0, 1])
