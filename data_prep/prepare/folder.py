@@ -83,12 +83,13 @@ def claim(plan: Plan, out: Path) -> list[Shard]:
   work = work_folder(plan, out)
   try:
     work.mkdir(parents=True, exist_ok=True)
-    if any(work.iterdir()):
+    if any(not path.name.startswith('.') for path in work.iterdir()):
       _same_plan(plan, work)
     else:
       (work / f'.{PLAN}').write_text(_plan_text(plan))
       (work / f'.{PLAN}').rename(work / PLAN)
     remove_parts(work)
+    (work / REPORTS).mkdir(exist_ok=True)
   except OSError as e:
     raise InputError(f'{work}: cannot be written ({e.strerror or e}); choose another --out') from None
   todo = [shard for shard in plan.shards if not read_written(shard, work)]
@@ -131,6 +132,7 @@ def complete(plan: Plan, out: Path, destination: Path | None = None) -> Prepared
   told = {'skipped': [asdict(song) for song in skipped], 'remarks': [asdict(remark) for remark in remarks]}
   (work / SKIPPED).write_text(json.dumps(told, indent=1) + '\n')
   write_metadata(plan, work, taken)
+  remove_parts(work)  # of writers on other machines that were killed
   return _publish(work, final, taken, skipped, remarks)
 
 

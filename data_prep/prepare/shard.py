@@ -70,7 +70,7 @@ def write_shard(shard: Shard, folder: Path, on_song: Callable[[SongSource], None
 
   Args:
     shard: what to write.
-    folder: where.
+    folder: where; its folder `REPORTS` is there.
     on_song: called after each song, whether it was taken or skipped.
 
   Raises:
@@ -146,7 +146,6 @@ def _appearing(path: Path) -> Iterator[Path]:
   """A file that has its name when it is complete.  Two that write the same one do not meet."""
   part = path.with_name(f'.{path.name}.{uuid.uuid4().hex}{_PART}')
   try:
-    path.parent.mkdir(parents=True, exist_ok=True)
     yield part
     os.replace(part, path)
   except (OSError, RuntimeError) as e:  # ArrayRecord's faults are RuntimeErrors

@@ -133,9 +133,17 @@ def test_a_stopped_run_goes_on_with_what_is_not_finished(prepared, plan, tmp_pat
   def go_on(shards, folder):
     told.extend(shard.name for shard in shards)
     ALONE(shards, folder)
+    (folder / REPORTS / '.made_up-train.def.part').write_bytes(b'left by a process of another machine')
 
   assert files(prepare(plan, tmp_path, go_on).folder) == files(prepared.folder)
   assert told == [shard.name for shard in (plan.shards[1], *plan.shards[3:])]
+
+
+def test_a_run_stopped_at_the_very_beginning_goes_on(prepared, plan, tmp_path):
+  work = work_folder(plan, tmp_path)
+  work.mkdir(parents=True)
+  (work / '.plan.json').write_text('{"dig')
+  assert files(prepare(plan, tmp_path, ALONE).folder) == files(prepared.folder)
 
 
 @pytest.mark.parametrize('last', ['write_metadata', 'shutil.rmtree'])
@@ -147,6 +155,9 @@ def test_a_run_stopped_at_the_very_end_goes_on(prepared, plan, tmp_path, monkeyp
     patched.setattr(f'{folder_module.__name__}.{last}', stop)
     with pytest.raises(KeyboardInterrupt):
       prepare(plan, tmp_path, ALONE)
+  if last == 'write_metadata':
+    with pytest.raises(InputError, match='its preparation is not finished'):
+      find_prepared(tmp_path)
   assert files(prepare(plan, tmp_path, ALONE).folder) == files(prepared.folder)
   assert not any(path.name == REPORTS for path in tmp_path.rglob('*'))
 
