@@ -178,7 +178,7 @@ def _segments(notes):
 
 
 def run(minutes: float = MINUTES) -> dict:
-  """Measures the encoders, the best of some runs each, in turn, so that other work on the machine slows all alike.
+  """Measures the encoders by processor time, the best of some runs each: by the clock, other work would slow the long runs most.
 
   "song" is from notes to the rows of the whole piece, sorting included; "windows" is the training path: windows at random starts of a
   piece whose events were prepared before (in plain Python too, where even the sounding notes of each window are given).
@@ -249,14 +249,19 @@ def _unpadded(rows):
 
 
 def _best(*functions) -> list[tuple[float, Any]]:
-  """(seconds, result) of each function, the fastest of its calls: some in each round, so that all find their data in the caches."""
+  """(seconds, result) of each function, the fastest of its calls: some in each round, so that all find their data in the caches.
+
+  Memory is as in any process that has read audio or computed a mel: once a large array was freed, glibc keeps what numpy gives back.  In a
+  fresh process it returns it after each call, and the page faults of the next one take as long as all else.
+  """
+  np.empty(2**21)
   times, results = [math.inf] * len(functions), [function() for function in functions]
   for _ in range(ROUNDS):
     for i, function in enumerate(functions):
       for _ in range(CALLS):
-        start = time.perf_counter()
+        start = time.thread_time()
         function()
-        times[i] = min(times[i], time.perf_counter() - start)
+        times[i] = min(times[i], time.thread_time() - start)
   return list(zip(times, results, strict=True))
 
 
