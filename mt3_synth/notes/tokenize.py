@@ -39,7 +39,6 @@ class SongEvents:
     step: [E] grid step of each event.
     stream: [L] int32, the written tokens of all events as one endless row from step 0.
     position: [E + 1] where each event begins in `stream`; the last entry is L.
-    speakers: the events that have a program, and E.
     tied_on, tied_off: [P] steps of the pitched notes, in order of `tied_on`.
     tied_key: [P] int64, program token * 2^20 + pitch token.
     longest: steps of the longest pitched note.
@@ -52,7 +51,6 @@ class SongEvents:
   step: np.ndarray
   stream: np.ndarray
   position: np.ndarray
-  speakers: np.ndarray
   tied_on: np.ndarray
   tied_off: np.ndarray
   tied_key: np.ndarray
@@ -64,16 +62,15 @@ def song_events(notes: Notes, config: NotesConfig) -> SongEvents:
   codec = Codec(config)
   pitched, time, tokens = _unordered(notes, codec)
   step = time_to_step(time, config)
-  tokens[:, 0] = step
-  tokens[:, 0] += _MARK + codec.shift
+  np.add(step, _MARK + codec.shift, out=tokens[:, 0], casting='unsafe')
   on, off = step[pitched : 2 * pitched], step[:pitched]
   key = (tokens[:pitched, 1].astype(np.int64) << _BITS) + tokens[:pitched, 3]
 
   order = _argsort(time)
   struck = order.take(np.flatnonzero((order >= pitched) & (order < 2 * pitched))) - pitched
-  speakers = np.flatnonzero(order < (0 if config.programs == 'flat' else 2 * pitched))
+  mute = np.flatnonzero(order >= (0 if config.programs == 'flat' else 2 * pitched))  # has no program
   tokens = tokens.take(order, axis=0)
-  written = _written(tokens, speakers)
+  written = _written(tokens, mute)
   position = np.zeros(len(time) + 1, np.int32)
   np.bitwise_count(written.view(np.uint32)).cumsum(dtype=np.int32, out=position[1:])
   return SongEvents(
@@ -84,7 +81,6 @@ def song_events(notes: Notes, config: NotesConfig) -> SongEvents:
     step=step.take(order),
     stream=np.compress(written.ravel(), tokens.ravel()),
     position=position,
-    speakers=np.append(speakers, len(time)),
     tied_on=on.take(struck),
     tied_off=off.take(struck),
     tied_key=key.take(struck),
@@ -107,23 +103,24 @@ def _unordered(notes, codec):
   offs, ons, drums = tokens[:pitched], tokens[pitched:], tokens[2 * pitched :]
   ons[:, 1] = PAD if config.programs == 'flat' else codec.program + (key >> 7)
   drums[:, 1] = PAD
-  ons[:, 2] = codec.velocity + loudness.take(notes.velocity.take(by_key))
+  ons[:, 2] = (codec.velocity + loudness).take(notes.velocity.take(by_key))
   ons[:, 3] = codec.pitch + (key & 127)
   drums[:, 3] += codec.drum - codec.pitch
-  offs[:, 1:] = ons[:pitched, 1:]
+  offs[:] = ons[:pitched]
   offs[:, 2] = codec.velocity
   return pitched, np.concatenate([offset, onset]), tokens
 
 
-def _written(tokens, speakers):
-  """Which tokens of all events [E, 4] stand in a row: all pitches, and what changed."""
+def _written(tokens, mute):
+  """Which tokens of all events [E, 4] stand in a row: all pitches, and what changed.  `mute`: the events without a program."""
   written = np.ones(tokens.shape, bool)
-  for column in (0, 2):
-    np.not_equal(tokens[1:, column], tokens[:-1, column], out=written[1:, column])
-  program = tokens[:, 1].take(speakers)
-  written[:, 1] = False
-  written[speakers[1:], 1] = program[1:] != program[:-1]
-  written[speakers[:1], 1] = True
+  np.not_equal(tokens[1:], tokens[:-1], out=written[1:])
+  written[:, 3] = True
+  written[mute, 1] = False
+  follows = np.flatnonzero(np.diff(mute, append=len(tokens)) > 1)  # mute events that one with a program follows
+  after = mute[follows] + 1
+  before = mute[np.append(0, follows[:-1] + 1)[: len(follows)]] - 1
+  written[after, 1] = (before < 0) | (tokens[after, 1] != tokens[before, 1])
   return written
 
 
@@ -249,8 +246,8 @@ def _row(events, start, end, first, last, tied, program):
   head = _one_shift(shift, codec) if shift > codec.shift else []
   head += [velocity, pitch] if own_program in (PAD, program) else [own_program, velocity, pitch]
   low, high = events.position[first + 1], events.position[last]
-  speaker = first if own_program != PAD else events.speakers[events.speakers.searchsorted(first)]
-  if not first < speaker < last:
+  speaker = first if own_program != PAD else first + int((events.tokens[first:last, 1] != PAD).argmax())
+  if speaker == first:  # or none speaks
     return [tied, head, _body(events, low, high, start, end), [EOS]]
   # its program may stand where the stream has none, or the other way round
   at = events.position[speaker] + events.written[speaker, 0]
