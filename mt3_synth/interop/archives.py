@@ -36,7 +36,7 @@ def unpacked(archive: Path) -> Iterator[Path]:
 def _check(held: zipfile.ZipFile, archive: Path, folder: Path) -> None:
   for info in held.infolist():
     path = PurePosixPath(info.filename.replace('\\', '/'))
-    if path.is_absolute() or '..' in path.parts or ':' in path.parts[:1] or stat.S_ISLNK(info.external_attr >> 16):
+    if path.is_absolute() or '..' in path.parts or ':' in ''.join(path.parts[:1]) or stat.S_ISLNK(info.external_attr >> 16):
       raise InputError(f'{archive}: holds {info.filename!r}, which leads out of the archive; not unpacked')
   size, free = sum(info.file_size for info in held.infolist()), shutil.disk_usage(folder).free
   if size > free:
