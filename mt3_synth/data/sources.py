@@ -80,15 +80,21 @@ def open_source(corpus: str, split: str, data_dir: str = '') -> Source:
   """
   if corpus == 'embedded':
     return SongsInMemory(read_corpus(corpus, split))
+  folder = find_folder(corpus, data_dir)
+  if any(any((folder / each).glob(f'*/{DESCRIPTION}')) for each in SPLITS):
+    return SongsInMemory(read_corpus(folder, split))
+  return PreparedSource(PreparedSplit(find_prepared(folder), split))
+
+
+def find_folder(corpus: str, data_dir: str = '') -> Path:
+  """Where `open_source` looks for a corpus.  Raises InputError when there is no such folder."""
   places = [Path(corpus).expanduser()] + ([Path(data_dir).expanduser() / corpus] if data_dir else [])
   folder = next((place for place in places if place.is_dir()), None)
   if folder is None:
     looked = ' or '.join(map(str, places))
     hint = '' if data_dir or Path(corpus).is_absolute() else ', or give DATA_DIR, where prepared corpora lie'
     raise InputError(f'no corpus {corpus!r}: expected a folder {looked}; prepare it (`mt3-synth prepare`){hint}')
-  if any(any((folder / each).glob(f'*/{DESCRIPTION}')) for each in SPLITS):
-    return SongsInMemory(read_corpus(folder, split))
-  return PreparedSource(PreparedSplit(find_prepared(folder), split))
+  return folder
 
 
 def check_features(mel: MelConfig) -> None:

@@ -29,6 +29,7 @@ class TrainConfig:
   max_visits: int = 0  # a corpus with more places to draw crops from counts as one with so many; 0 limits none
   crops_per_visit: int = 1  # crops for one reading of the disk, in different batches
   too_long: Literal['thin', 'drop'] = 'thin'  # what to do with an example of more than note_length tokens
+  loader: Literal['grain', 'seqio'] = 'grain'  # seqio is for prepared corpora and models of tokens; needs mt3_synth[data]
   workers: int = 0  # processes that make the batches; 0 is threads of this one
   model: ModelConfig = field(default_factory=ModelConfig)
   optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)

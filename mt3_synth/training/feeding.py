@@ -2,19 +2,32 @@
 
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
 from mt3_synth.data.loader import CropLoader
-from mt3_synth.data.mixtures import expand
-from mt3_synth.data.sources import open_source
+from mt3_synth.data.mixtures import Mixture, expand
+from mt3_synth.data.sources import find_folder, open_source
+from mt3_synth.errors import InputError
 from mt3_synth.training.config import TrainConfig
 
 Batch = dict[str, Any]
 
 
-def make_loader(config: TrainConfig, split: str) -> CropLoader:
+class Loader(Protocol):
+  """What makes a run's batches; batch n is a function of the run's seed and n."""
+
+  def batch(self, index: int) -> Batch:
+    """Batch `index`."""
+    ...
+
+  def walk(self, start: int = 0) -> Any:
+    """An iterator of batches from `start` on, a context manager with `set_state`, `get_state` and `dropped`."""
+    ...
+
+
+def make_loader(config: TrainConfig, split: str) -> Loader:
   """This process's part of a run's batches.
 
   Args:
@@ -25,6 +38,8 @@ def make_loader(config: TrainConfig, split: str) -> CropLoader:
     InputError: a corpus or its split is not there, or an option is out of its range.
   """
   mixture = expand(config.corpora, config.temperature)
+  if config.loader == 'seqio':
+    return _seqio_loader(config, split, mixture)
   return CropLoader(
     [open_source(corpus, split, config.data_dir) for corpus in mixture.corpora],
     config.model,
@@ -35,6 +50,28 @@ def make_loader(config: TrainConfig, split: str) -> CropLoader:
     crops_per_visit=config.crops_per_visit,
     too_long=config.too_long,
     workers=config.workers,
+    host=jax.process_index(),
+    hosts=jax.process_count(),
+  )
+
+
+def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture) -> Loader:
+  try:
+    from mt3_synth.data.tasks.batches import TaskLoader
+  except ImportError as e:
+    raise InputError(f"loader 'seqio' needs SeqIO ({e}): pip install 'mt3_synth[data]', or train with loader 'grain'") from None
+  for name, value, only in (('workers', config.workers, 0), ('crops_per_visit', config.crops_per_visit, 1)):
+    if value != only:
+      raise InputError(f"TrainConfig.{name} is {value}, which loader 'grain' alone can do; leave it at {only} with 'seqio'")
+  return TaskLoader(
+    [find_folder(corpus, config.data_dir) for corpus in mixture.corpora],
+    config.model,
+    config.batch_size,
+    config.seed,
+    split=split,
+    temperature=mixture.temperature,
+    max_visits=config.max_visits,
+    too_long=config.too_long,
     host=jax.process_index(),
     hosts=jax.process_count(),
   )
