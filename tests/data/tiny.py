@@ -5,6 +5,7 @@ import functools
 from pathlib import Path
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 import yaml
@@ -14,7 +15,6 @@ from mt3_synth.config import AutoregressiveConfig, DiffusionConfig, ModelConfig,
 from mt3_synth.data.songs import Song
 from mt3_synth.models.model import make_model
 from mt3_synth.notes import Notes, write_midi
-from mt3_synth.training.step import new_params
 
 FRAMES, CONTEXT, HOP = 16, 8, 320
 
@@ -41,7 +41,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def tiny_model(conditioning='tokens', decoder='diffusion', autoregressive=SCALED, **network) -> ModelConfig:
+def tiny_model(conditioning='tokens', decoder: Any = 'diffusion', autoregressive=SCALED, **network) -> ModelConfig:
   return ModelConfig(
     network=dataclasses.replace(TINY, conditioning=conditioning, **network),
     decoder=decoder,
@@ -58,8 +58,16 @@ def tiny_variant(name: str, conditioning='tokens', **network) -> ModelConfig:
 
 @functools.cache
 def untrained(config: ModelConfig) -> Any:
-  """Its first parameters, made once a test session."""
-  return jax.device_get(new_params(jax.random.key(0), model=make_model(config)))
+  """Parameters of no training, of the sizes that initial ones have: drawn by numpy, since compiling the model's own draws takes seconds."""
+  rng = np.random.default_rng(0)
+  shapes = nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0)))
+
+  def draw(path, x):
+    if path[-1].key != 'kernel':
+      return np.ones(x.shape, np.float32) if x.ndim == 1 else rng.normal(size=x.shape).astype(np.float32)
+    return rng.normal(scale=x.shape[0] ** -0.5, size=x.shape).astype(np.float32)
+
+  return jax.tree_util.tree_map_with_path(draw, shapes)
 
 
 def tiny_params(conditioning='tokens') -> Any:
