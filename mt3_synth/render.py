@@ -45,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--no-stems', action='store_true', help='write the mix and the stem MIDI files, no audio of the stems')
   parser.add_argument('--tail', type=float, default=2.0, metavar='S', help='seconds of release kept after the last event (default 2)')
   parser.add_argument('--loudness', type=float, default=-20.0, metavar='DB', help='mean level of the mixes (default -20 dBFS)')
+  parser.add_argument(
+    '--timing',
+    choices=('exact', 'player'),
+    default='exact',
+    help="events at the file's times (default), or when FluidSynth's own player plays them",
+  )
   parser.add_argument('--max-minutes', type=float, default=60.0, metavar='M', help='longer songs are skipped (default 60)')
 
 
@@ -68,6 +74,7 @@ def run(args: argparse.Namespace) -> int:
     tail=args.tail,
     loudness=args.loudness,
     max_minutes=args.max_minutes,
+    timing=args.timing,
   )
   todo = [job for job in jobs if not _is_done(job, settings, args.out)]
   _claim(args.out)

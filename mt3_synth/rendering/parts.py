@@ -4,16 +4,16 @@ import bisect
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import mido
 
 from mt3_synth.errors import InputError
 from mt3_synth.rendering.general_midi import DRUM_CHANNEL, DRUM_PROGRAM
+from mt3_synth.rendering.player_clock import DEFAULT_TEMPO, player_clock
 
+Timing = Literal['exact', 'player']
 _CONDUCTOR = ('set_tempo', 'time_signature', 'key_signature')
-_DEFAULT_TEMPO = 500000  # microseconds a beat, until the file says otherwise
-_EARLY = 0.004  # s; half a tick of a coarse file would be heard beside the 10 ms steps in which notes are told
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Song:
     return self._clock()(tick)
 
   def _clock(self):
-    marks = [(0, 0.0, _DEFAULT_TEMPO)]  # tick, seconds, tempo from there on
+    marks = [(0, 0.0, DEFAULT_TEMPO)]  # tick, seconds, tempo from there on
     for tick, message in self.conductor:
       if message.type == 'set_tempo':
         start, seconds, tempo = marks[-1]
@@ -70,14 +70,14 @@ class Song:
     """Seconds from the start to the last event of any track."""
     return self.seconds(self.last_tick)
 
-  def timed(self, part: Part) -> list[tuple[float, Any]]:
-    """The part's events as (seconds, message), when FluidSynth's own player sends them.
-
-    That is half a tick early, since it rounds its clock to the nearest tick; here never more than 4 ms.  Its clock also starts afresh from
-    a whole tick and a whole millisecond at each change of tempo, so that it drifts; ours does not.
-    """
-    clock = self._clock()
-    return [(max(clock(max(tick - 0.5, 0)), clock(tick) - _EARLY), message) for tick, message in part.events]
+  def timed(self, part: Part, timing: Timing = 'exact', sample_rate: int = 44100) -> list[tuple[float, Any]]:
+    """The part's events as (seconds, message): by the tempo map, or when FluidSynth's own player sends them at `sample_rate`."""
+    if timing == 'exact':
+      clock = self._clock()
+    else:
+      tempi = [(tick, message.tempo) for tick, message in self.conductor if message.type == 'set_tempo']
+      clock = player_clock(tempi, self.ticks_per_beat, sample_rate)
+    return [(clock(tick), message) for tick, message in part.events]
 
   def midi(self, part: Part) -> mido.MidiFile:
     """The part as a MIDI file: a track of tempi and signatures, and a track of events."""

@@ -13,7 +13,7 @@ import yaml
 from mt3_synth.errors import InputError
 from mt3_synth.rendering.fluidsynth import SYNTHESIS_RATE, synthesizer
 from mt3_synth.rendering.general_midi import instrument_class, program_name
-from mt3_synth.rendering.parts import Song
+from mt3_synth.rendering.parts import Song, Timing
 from mt3_synth.rendering.plan import Job
 
 PARTIAL = '.partial'  # tracks are written below it and moved when they are whole
@@ -34,6 +34,7 @@ class RenderSettings:
   loudness: float = -20.0  # dB re full scale: the mean power that mixes are brought to
   peak: float = -1.0  # dB re full scale: no mix and no stem goes above it
   max_minutes: float = 60.0  # longer songs are skipped
+  timing: Timing = 'exact'  # or when FluidSynth's player, which drifts, would play
 
 
 def is_finished(folder: Path, job: Job, settings: RenderSettings) -> bool:
@@ -80,7 +81,7 @@ def render_track(job: Job, song: Song, soundfont: Path, settings: RenderSettings
     InputError: FluidSynth or the soundfont can't be used, or the folder can't be written.
   """
   synth = synthesizer(soundfont)
-  sounds = [synth.play(song.timed(part), song.duration, settings.tail) for part in song.parts]
+  sounds = [synth.play(song.timed(part, settings.timing, SYNTHESIS_RATE), song.duration, settings.tail) for part in song.parts]
   stems = np.stack([soxr.resample(sound, SYNTHESIS_RATE, settings.sample_rate, quality='VHQ') for sound in sounds])
   gain = level(stems, settings)
   # Rounded before they are summed: the mix is the sum of its stems to the last bit.

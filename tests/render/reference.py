@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import mido
 import numpy as np
 import pytest
 import soundfile
@@ -31,18 +30,6 @@ def play(midi: Path, folder: Path) -> np.ndarray:
   subprocess.run(command, check=True, capture_output=True)
   samples, _ = soundfile.read(wav, dtype='float32')
   return soxr.resample(samples.mean(axis=1), 44100, RATE)
-
-
-def with_finer_ticks(midi: Path, folder: Path) -> Path:
-  """A copy of a file of which FluidSynth's player keeps the time: it starts its clock from a whole tick at each change of tempo."""
-  file = mido.MidiFile(midi)
-  finer = 32000 // file.ticks_per_beat
-  file.ticks_per_beat *= finer
-  for track in file.tracks:
-    for message in track:
-      message.time *= finer
-  file.save(folder / 'fine.mid')
-  return folder / 'fine.mid'
 
 
 def likeness(sound: np.ndarray, reference: np.ndarray) -> float:

@@ -9,12 +9,11 @@ import yaml
 from mt3_synth import cli
 from tests.render import reference
 
-DRIFTS = {'band_freedoom_d_read_m.mid'}  # 93 changes of tempo: the program's clock is 14 ms late at the end, and 0.96 the likeness
-
 
 def rendered(midi_dir, out):
   """Yields (name of the MIDI file, samples) of a fresh corpus."""
-  assert cli.main(['render', str(midi_dir), '--soundfont', str(reference.SOUNDFONT), '--out', str(out), '--no-stems', '--tail', '2']) == 0
+  options = ['--no-stems', '--tail', '2', '--timing', 'player']
+  assert cli.main(['render', str(midi_dir), '--soundfont', str(reference.SOUNDFONT), '--out', str(out), *options]) == 0
   for path in sorted(out.glob('*/*/metadata.yaml')):
     samples, rate = soundfile.read(path.parent / 'mix.flac', dtype='float32')
     assert rate == reference.RATE
@@ -28,7 +27,7 @@ def agree(midi, samples, tmp_path):
   is the last sound before the MIDI file's end.
   """
   length = mido.MidiFile(midi).length
-  expected = reference.play(reference.with_finer_ticks(midi, tmp_path) if midi.name in DRIFTS else midi, tmp_path)
+  expected = reference.play(midi, tmp_path)
   assert abs(len(samples) / reference.RATE - 2 - length) < 0.001
   assert len(expected) / reference.RATE > length - 0.1
   end = round(length * reference.RATE)

@@ -5,6 +5,7 @@ import pytest
 
 from mt3_synth.errors import InputError
 from mt3_synth.rendering.parts import read_song
+from mt3_synth.rendering.player_clock import player_clock
 from tests.render import songs
 
 
@@ -66,7 +67,7 @@ def test_stem_files_keep_the_tempo_map_and_the_length(tmp_path):
   song = read_song(path)
   assert [song.seconds(tick) for tick in (0, 240, 480, 960)] == [0, 0.5, 1.0, 1.25]
   assert song.duration == mido.MidiFile(path).length == 1.25
-  assert [seconds for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on'] == pytest.approx([0, 1 - 1 / 960])
+  assert [round(seconds, 6) for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on'] == [0, 1]
   for part in song.parts:
     song.midi(part).save(tmp_path / 'stem.mid')
     stem = mido.MidiFile(tmp_path / 'stem.mid')
@@ -74,11 +75,16 @@ def test_stem_files_keep_the_tempo_map_and_the_length(tmp_path):
     assert [message.tempo for message in stem.tracks[0] if message.type == 'set_tempo'] == [1000000, 250000]
 
 
-def test_events_are_half_a_tick_early_but_never_more_than_4_ms(tmp_path):
-  for division, early in ((480, 0.5 / 960), (24, 0.004)):  # at 120 beats a minute
+def test_the_player_is_early_by_half_a_tick_in_whole_milliseconds(tmp_path):
+  for division, due in ((480, 1.0), (24, 0.990)):  # at 120 beats a minute: 1000 - 0.52 and 1000 - 10.4 ms, rounded up
     song = read_song(songs.save(tmp_path / 'a.mid', songs.track(0, 0, (60, 62), 2 * division), division=division))
-    onsets = [seconds for seconds, message in song.timed(song.parts[0]) if message.type == 'note_on']
-    assert onsets == pytest.approx([0, 1 - early], abs=1e-9)
+    assert [seconds for seconds, message in song.timed(song.parts[0], 'player') if message.type == 'note_on'] == [0, due]
+
+
+def test_the_player_starts_anew_at_each_tempo():
+  # 50 ms a tick, then 5.  Tick 3 is due at 125 ms; the player, which looks every 1.45 ms, sees it at 126; tick 13 is due 47.5 ms later.
+  clock = player_clock([(3, 50000)], 10, 44100)
+  assert [clock(tick) for tick in (0, 1, 2, 3, 13)] == [0, 0.025, 0.075, 0.126, 0.174]
 
 
 def test_drums_are_the_tenth_channel(tmp_path):
