@@ -71,6 +71,14 @@ def model_config(gin: GinText, programs: Granularity | None = None) -> ModelConf
   Raises:
     InputError: it describes a model that can't be run here, or lacks a setting.
   """
+  try:
+    values = json.dumps(_values(gin, programs))
+  except (TypeError, AttributeError) as e:
+    raise InputError(f'{gin.source}: holds a value of another kind than the published ones ({e})') from None
+  return from_json(ModelConfig, values, gin.source)
+
+
+def _values(gin: GinText, programs: Granularity | None) -> dict[str, Any]:
   for name, (only, default) in FIXED.items():
     found = gin.get(name, default)
     if _plain(found) != _plain(only):
@@ -89,7 +97,7 @@ def model_config(gin: GinText, programs: Granularity | None = None) -> ModelConf
     values |= {'diffusion': _diffusion(gin), 'sampler': _taken(gin, SAMPLER)}
   else:
     values['autoregressive'] = _autoregressive(gin)
-  return from_json(ModelConfig, json.dumps(values), gin.source)
+  return values
 
 
 def _taken(gin: GinText, table: dict[str, tuple[str, Any]]) -> dict[str, Any]:

@@ -110,6 +110,8 @@ def test_what_the_gin_file_sets_is_kept(params, checkpoint, line, field, value):
     ("('gelu', 'linear')", "('relu',)", r"config\.gin: T5Config\.mlp_activations is \('relu',\); only \('gelu', 'linear'\) can be run"),
     ('@audio_codecs.MelGAN()', '@audio_codecs.Other()', "AUDIO_CODEC is 'Other'"),
     ('models.ContextDiffusionModel', 'models.EncoderDecoderModel', "MODEL is 'EncoderDecoderModel', expected one of ContextDiffusionModel"),
+    ('# Macros:', 'vocabularies.VocabularyConfig.steps_per_second = None', 'holds a value of another kind'),
+    ('emb_dim = 16', 'emb_dim = @f', "field network.emb_dim is 'f', expected int"),
     ('MODEL = @models.ContextDiffusionModel()', '', 'does not set MODEL'),
     ('%NUM_VELOCITY_BINS', '%BINS', r'num_velocity_bins is set to %BINS, which has no value'),
     ("'concat_encodings'", "'other'", "field network.cross_attend_style is 'other'"),
