@@ -22,9 +22,9 @@ def songs(source: str | Path) -> Listing:
   Raises:
     InputError: the folder holds no tracks in split folders.
   """
-  embedded = str(source) == 'embedded'
-  root = find_root(EMBEDDED if embedded else source, 'a rendered corpus', _holds, f'{{train,validation,test}}/*/{DESCRIPTION}')
-  return unique(_songs(root, EMBEDDED_ORIGIN if embedded else ORIGIN))
+  given = EMBEDDED if str(source) == 'embedded' else source
+  root = find_root(given, 'a rendered corpus', _holds, f'{{train,validation,test}}/*/{DESCRIPTION}')
+  return unique(_songs(root, EMBEDDED_ORIGIN if root.resolve() == EMBEDDED.resolve() else ORIGIN))
 
 
 def _holds(folder: Path) -> bool:
