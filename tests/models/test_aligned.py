@@ -39,8 +39,8 @@ def test_magnitudes_of_notes_add_up():
   """Twice the same note is log 2 louder; no note is the floor."""
   encoder = AlignedNoteEncoder(tiny_model('aligned').network)
   one, two = notes_at([2.0], [9.0]), notes_at([2.0, 2.0], [9.0, 9.0])
-  params = encoder.init(jax.random.key(0), one, True)
-  level = lambda notes: unscale(np.asarray(encoder.apply(params, notes, True)[1]))
+  params = jax.jit(encoder.init, static_argnums=2)(jax.random.key(0), one, True)
+  level = jax.jit(lambda notes: unscale(encoder.apply(params, notes, True)[1]))
   sounding = slice(4, 8)
   assert_allclose(level(two)[0, sounding] - level(one)[0, sounding], np.log(2), atol=1e-2)
   assert_allclose(level(one._replace(mask=jnp.zeros((1, 1))))[0], np.log(1e-5), atol=1e-4)

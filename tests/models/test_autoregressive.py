@@ -1,6 +1,7 @@
 """Laws of the autoregressive models: what a frame may know, and that one by one is as all at once."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -41,20 +42,21 @@ def test_decoding_frame_by_frame_is_teacher_forcing_of_itself(name, conditioning
   assert_array_equal(predicted, decoded.clip(-1, 1))
 
 
-def decode(key=0, **autoregressive):
-  config = tiny_variant('mixture', 'aligned')
-  config = dataclasses.replace(config, autoregressive=dataclasses.replace(config.autoregressive, **autoregressive))
-  case = example(dataclasses.replace(config, network=dataclasses.replace(config.network, target_frames=4)))
-  return np.asarray(jax.jit(lambda key: case.model.decode(case.params, case.conditions, key))(jax.random.key(key)))
+@functools.cache
+def decoder(**autoregressive):
+  """Frames of a key."""
+  config = tiny_variant('mixture', 'aligned', target_frames=4)
+  case = example(dataclasses.replace(config, autoregressive=dataclasses.replace(config.autoregressive, **autoregressive)))
+  return jax.jit(lambda key: case.model.decode(case.params, case.conditions, jax.random.key(key)))
 
 
 def test_temperature_and_dither():
-  assert_array_equal(decode(0, temperature=0.0), decode(1, temperature=0.0))
-  assert np.abs(decode(0) - decode(1)).max() > 0.01
-  plain = decode(temperature=0.0)
-  dithered = decode(temperature=0.0, dither=0.5)
-  assert_allclose(dithered[:, 0], plain[:, 0], atol=1e-6)  # dither is on what is fed back, not on what is heard
-  assert np.abs(dithered[:, 1:] - plain[:, 1:]).max() > 1e-3
+  likeliest, drawn, dithered = decoder(temperature=0.0), decoder(), decoder(temperature=0.0, dither=0.5)
+  plain = np.asarray(likeliest(0))
+  assert_array_equal(likeliest(1), plain)
+  assert np.abs(drawn(0) - drawn(1)).max() > 0.01
+  assert_allclose(dithered(0)[:, 0], plain[:, 0], atol=1e-6)  # dither is on what is fed back, not on what is heard
+  assert np.abs(dithered(0)[:, 1:] - plain[:, 1:]).max() > 1e-3
 
 
 def test_targets_in_logarithms():
@@ -70,16 +72,15 @@ def test_targets_in_logarithms():
 
 def test_noise_on_the_previous_frames_is_of_training_alone():
   def losses(noise):
-    config = dataclasses.replace(tiny_variant('ar', 'aligned'), autoregressive=dataclasses.replace(SCALED, input_noise=noise))
-    case = example(config)
+    case = example(dataclasses.replace(tiny_variant('ar'), autoregressive=dataclasses.replace(SCALED, input_noise=noise)))
     batch = {'conditions': case.conditions, 'targets': case.targets, 'targets_mask': jnp.ones((2, 16))}
     return case.model.loss(case.params, batch, jax.random.key(0))[0], case.model.evaluation_loss(case.params, batch, jax.random.key(0))[
       'loss'
     ]
 
-  (plain, plain_eval), (noisy, noisy_eval) = losses(0.0), losses(1.0)
+  (plain, plain_evaluation), (noisy, noisy_evaluation) = jax.jit(lambda: (losses(0.0), losses(1.0)))()
   assert plain != noisy
-  assert plain_eval == noisy_eval
+  assert plain_evaluation == noisy_evaluation
 
 
 def test_the_published_encoder_hears_padding():
