@@ -11,7 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mt3_synth.compilation import cache_compiled_programs
-from mt3_synth.config import to_json
+from mt3_synth.config import ModelConfig, from_json, to_json
 from mt3_synth.errors import InputError
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.model import make_model
@@ -92,7 +92,7 @@ def _claim(model_dir: Path, config: TrainConfig) -> None:
   text, file = to_json(config.model), model_dir / 'config.json'
   try:
     model_dir.mkdir(parents=True, exist_ok=True)
-    if file.exists() and file.read_text() != text:
+    if file.exists() and from_json(ModelConfig, file.read_text(), str(file)) != config.model:
       raise InputError(f'{model_dir}: holds a run of another model (config.json differs); give another MODEL_DIR or remove it')
     file.write_text(text)
     (model_dir / 'train_config.json').write_text(to_json(config))

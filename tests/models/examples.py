@@ -23,7 +23,7 @@ class Example(NamedTuple):
   targets: jax.Array  # [B, T, D]
 
 
-def notes_at(onset, offset, pitch=60, program=0, mask=1):
+def notes_at(onset, offset, pitch=60, program=0, mask: Any = 1):
   """AlignedNotes [1, M]."""
   row = lambda x, dtype: jnp.asarray(x, dtype).reshape(1, -1)
   like = np.ones(np.size(onset))

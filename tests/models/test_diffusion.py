@@ -1,6 +1,7 @@
 """Laws of the diffusion models: their options, their parameters by name, guidance."""
 
 import dataclasses
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -20,8 +21,9 @@ ATTENTION = ('key', 'out', 'query', 'value')
 
 
 def names(config) -> dict[str, tuple[int, ...]]:
-  shapes = nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0)))
-  return {'/'.join(path): x.shape for path, x in traverse_util.flatten_dict(shapes).items()}
+  shapes: Any = nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0)))
+  flat: dict[Any, Any] = traverse_util.flatten_dict(shapes)
+  return {'/'.join(path): x.shape for path, x in flat.items()}
 
 
 def test_without_context_there_is_no_context_encoder():

@@ -141,6 +141,14 @@ def test_another_model_in_the_folder_is_refused_and_left_alone(copy):
   assert (folder / 'config.json').read_text() == before
 
 
+def test_a_run_from_before_a_setting_existed_goes_on(copy):
+  config, folder = copy
+  before = json.loads((folder / 'config.json').read_text())
+  del before['decoder'], before['network']['mask_padding']
+  (folder / 'config.json').write_text(json.dumps(before))
+  assert int(train(config).step) == config.total_steps
+
+
 def test_another_optimiser_is_refused(copy):
   config, _ = copy
   with pytest.raises(InputError, match='of another optimiser'):
