@@ -11,9 +11,8 @@ from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.pretrained import save_pretrained
 from mt3_synth.notes import Notes, write_midi
 from mt3_synth.pipeline import SpectrogramDiffusionPipeline
-from tests.data.tiny import FRAMES, HOP, melody, tiny_model, tiny_params
+from tests.data.tiny import HOP, melody, tiny_model, tiny_params
 
-SEGMENT = FRAMES * HOP
 ON, OFF, END = b'\x90\x3c\x64', b'\x80\x3c\x00', b'\x00\xff\x2f\x00'
 LATER = b'\x60'  # a delta time of 96 ticks: 0.1 s
 
@@ -110,10 +109,8 @@ def test_several_files_become_a_folder_of_theirs(play, tmp_path):
     f'new/sounds/{name}' for name in ('a.wav: 1.7 s, 3 notes', 'b.wav: 2.5 s, 7 notes', 'c.wav: 1.3 s, 1 notes')
   ]
   assert names(tmp_path / 'new' / 'sounds') == ['a.wav', 'b.wav', 'c.wav']
-  play('b.mid')
-  together, alone = (soundfile.read(tmp_path / path)[0] for path in ('new/sounds/b.wav', 'out.wav'))
-  assert len(together) == len(alone)
-  np.testing.assert_allclose(together[:SEGMENT], alone[:SEGMENT], atol=1e-2)  # from rounding's differences on, phases drift apart
+  frames = [soundfile.info(tmp_path / 'new' / 'sounds' / f'{name}.wav').frames for name in 'abc']
+  assert frames == [86 * HOP, 126 * HOP, 66 * HOP]  # what they sound like: tests/test_pipeline.py
 
 
 @pytest.mark.parametrize(
