@@ -116,3 +116,16 @@ def test_the_time_is_heard():
   case = example(tiny_model())
   at = jax.jit(lambda t: case.model.network.apply({'params': case.params}, case.targets, jnp.full(2, t), case.conditions))
   assert not np.allclose(at(0.1), at(0.9), atol=1e-3)
+
+
+def test_dropout_is_of_training_alone():
+  def losses(dropout):
+    case = example(tiny_variant('basic', 'aligned', dropout=dropout))
+    batch = {'conditions': case.conditions, 'targets': case.targets, 'targets_mask': jnp.ones((2, 16))}
+    return case.model.loss(case.params, batch, jax.random.key(0))[0], case.model.evaluation_loss(case.params, batch, jax.random.key(0))[
+      'loss'
+    ]
+
+  (plain, plain_evaluation), (noisy, noisy_evaluation) = jax.jit(lambda: (losses(0.0), losses(0.5)))()
+  assert abs(plain - noisy) > 1e-3
+  assert_allclose(plain_evaluation, noisy_evaluation, rtol=1e-6)
