@@ -111,8 +111,11 @@ class PreparedSplit:
     for reader, start, end, path in self._open():
       low, high = max(first, start), min(last, end)
       if low < high:
-        for record in reader.read(low - start, high - start):
-          records.append(decode_piece(record, str(path)))
+        try:
+          found = reader.read(low - start, high - start)
+        except RuntimeError as e:
+          raise InputError(f'{path}: damaged ({str(e).splitlines()[0]}); copy it again or prepare it again') from None
+        records += [decode_piece(record, str(path)) for record in found]
     return records
 
   def excerpt(self, piece: int, before: int, after: int) -> Excerpt:

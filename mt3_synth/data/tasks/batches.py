@@ -114,22 +114,14 @@ class TaskBatches:
     if self._iterator is None or self._next % SEEDED_BATCHES == 0:
       self._iterator = self._loader.dataset(self._next).as_numpy_iterator()
     try:
-      features = next(self._iterator)
+      features: Any = next(self._iterator)
     except tf.errors.OpError as e:
       fault = re.search('InputError: (.*)', e.message)
       if fault is None:
         raise
       raise InputError(fault[1]) from None
     self._next += 1
-    batch = {
-      'notes': features['encoder_input_tokens'],
-      'targets': features['decoder_target_tokens'],
-      'frames': features['decoder_target_mask'].sum(1, dtype=np.int32),
-    }
-    if self._loader.with_context:
-      batch['targets_context'] = features['encoder_continuous_inputs']
-      batch['context_frames'] = features['encoder_continuous_mask'].sum(1, dtype=np.int32)
-    return batch
+    return trainer_batch(features)
 
   @property
   def dropped(self) -> int:
@@ -152,3 +144,16 @@ class TaskBatches:
 
   def __exit__(self, *_):
     self.close()
+
+
+def trainer_batch(features: dict[str, np.ndarray]) -> dict[str, Any]:
+  """What a converter gives, batched -> what the trainer's step takes."""
+  batch = {
+    'notes': features['encoder_input_tokens'],
+    'targets': features['decoder_target_tokens'],
+    'frames': features['decoder_target_mask'].sum(1, dtype=np.int32),
+  }
+  if 'encoder_continuous_inputs' in features:
+    batch['targets_context'] = features['encoder_continuous_inputs']
+    batch['context_frames'] = features['encoder_continuous_mask'].sum(1, dtype=np.int32)
+  return batch
