@@ -27,7 +27,7 @@ class Outer:
 
 def test_what_is_written_is_read_again():
   model = ModelConfig(MelConfig(hop=160), NotesConfig(programs='flat'), NetworkConfig(conditioning='aligned', dropout=0.0))
-  run = TrainConfig('runs/a', ('embedded', 'b'), model, OptimizerConfig('adamw', clip_norm=1.0), total_steps=3)
+  run = TrainConfig('runs/a', ('embedded', 'b'), model=model, optimizer=OptimizerConfig('adamw', clip_norm=1.0), total_steps=3)
   assert from_json(TrainConfig, to_json(run)) == run
   outer = Outer(1, ('a',), Inner(2.0, 'fancy'), True, 4)
   assert from_json(Outer, to_json(outer)) == outer
