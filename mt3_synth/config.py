@@ -47,6 +47,7 @@ class NotesConfig:
   velocity_bins: int = 1
   ties: bool = True
   programs: Literal['flat', 'midi_class', 'full', 'slakh_classes'] = 'full'
+  onsets_only: bool = False  # tokens say when which pitch is struck, and nothing else; without ties
 
 
 @dataclass(frozen=True)

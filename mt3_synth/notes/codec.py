@@ -30,6 +30,8 @@ class Codec:
         f'notes: steps_per_second {config.steps_per_second}, max_shift_steps {config.max_shift_steps}, velocity_bins '
         f'{config.velocity_bins}; expected at least 1 each, and at most 127 bins'
       )
+    if config.onsets_only and config.ties:
+      raise InputError('notes: onsets_only is True and ties is True; onsets have no ends to tie, give ties = False')
 
   @property
   def shift(self) -> int:

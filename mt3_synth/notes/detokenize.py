@@ -18,8 +18,9 @@ def decode_segments(
   """The notes that consecutive segments tell.
 
   Exact up to the grid of steps, the velocity bins (a bin gives its largest velocity) and a minimum duration of one step, which drums
-  have too.  A tie section names the notes that go on: sounding notes it doesn't name end where the segment starts; a note it names that
-  didn't sound starts there, at full velocity.  Notes that still sound at the end stop at the last event.
+  have too, and all notes where there are onsets only.  A tie section names the notes that go on: sounding notes it doesn't name end where
+  the segment starts; a note it names that didn't sound starts there, at full velocity.  Notes that still sound at the end stop at the last
+  event.
 
   Args:
     rows: int [S, N], or [N] for one, ids as written by `encode_segments`; a row ends at EOS or PAD.
@@ -97,6 +98,8 @@ class _Reader:
     elif kind == _PITCH and self.tied is not None:
       self.tied.add((self.program, value))
       self.sounding.setdefault((self.program, value), (self.start, self.config.velocity_bins))
+    elif kind == _PITCH and self.config.onsets_only:
+      self.rows.append((self.time, self.time + 1, value, self.velocity, 0, 0))
     elif kind == _PITCH and (self.velocity or (self.program, value) in self.sounding):
       self._end((self.program, value))
       if self.velocity:

@@ -34,7 +34,7 @@ class SongEvents:
   Attributes:
     notes: what was encoded.
     codec: how.
-    tokens: [E, 4] int32, each event's shift, program (PAD without), velocity and pitch, written or not.
+    tokens: [E, 4] int32, each event's shift, program (PAD without), velocity (PAD of onsets alone) and pitch, written or not.
     written: [E, 4] bool.
     step: [E] grid step of each event.
     stream: [L] int32, the written tokens of all events as one endless row from step 0.
@@ -89,9 +89,13 @@ def song_events(notes: Notes, config: NotesConfig) -> SongEvents:
 
 
 def _unordered(notes, codec):
-  """All offs, then all ons, both by drum, program and pitch: P, times [2P + drums] and tokens [2P + drums, 4] without shifts."""
+  """All offs, then all ons, both by drum, program and pitch: P, times [2P + drums] and tokens [2P + drums, 4] without shifts.
+
+  Of onsets alone P is 0: all are events like those of drums, without offs.
+  """
   config = codec.config
-  key = np.where(notes.is_drum, _DRUM, map_programs(notes.program, config.programs) << 7) + notes.pitch
+  granularity = 'flat' if config.onsets_only else config.programs
+  key = np.where(notes.is_drum, _DRUM, map_programs(notes.program, granularity) << 7) + notes.pitch
   by_key = np.argsort(key.astype(np.uint16), kind='stable')
   key, onset = key.take(by_key), notes.onset.take(by_key)
   pitched = int(key.searchsorted(_DRUM))
@@ -106,6 +110,9 @@ def _unordered(notes, codec):
   ons[:, 2] = (codec.velocity + loudness).take(notes.velocity.take(by_key))
   ons[:, 3] = codec.pitch + (key & 127)
   drums[:, 3] += codec.drum - codec.pitch
+  if config.onsets_only:
+    ons[:, 1:3] = PAD
+    return 0, onset, ons
   offs[:] = ons[:pitched]
   offs[:, 2] = codec.velocity
   return pitched, np.concatenate([offset, onset]), tokens
@@ -137,7 +144,8 @@ def encode_segments(
 
   A row is: the tie section (with `config.ties`: the notes sounding when the window starts, before any event in it, by program and pitch,
   then the tie token); the events whose rounded step lies in the window, each [shift] [program] [velocity] pitch; EOS; PAD.  A shift is the
-  number of steps since the window's start; it stands where the step changed.  Programs and velocities stand where they changed.
+  number of steps since the window's start; it stands where the step changed.  Programs and velocities stand where they changed.  With
+  `config.onsets_only` events are the onsets, each [shift] pitch (or drum).
 
   Args:
     events: of `song_events`.
@@ -244,7 +252,10 @@ def _row(events, start, end, first, last, tied, program):
   shift, own_program, velocity, pitch = events.tokens[first].tolist()
   shift -= _MARK + start
   head = _one_shift(shift, codec) if shift > codec.shift else []
-  head += [velocity, pitch] if own_program in (PAD, program) else [own_program, velocity, pitch]
+  if velocity == PAD:  # onsets alone
+    head.append(pitch)
+  else:
+    head += [velocity, pitch] if own_program in (PAD, program) else [own_program, velocity, pitch]
   low, high = events.position[first + 1], events.position[last]
   speaker = first if own_program != PAD else first + int((events.tokens[first:last, 1] != PAD).argmax())
   if speaker == first:  # or none speaks
@@ -330,7 +341,8 @@ def _thin(events, start, end, length):
   """The pieces of one row without the notes that do not fit, how many those are, and of how many."""
   notes, config = events.notes, events.codec.config
   on, off = time_to_step(notes.onset, config), time_to_step(notes.offset, config)
-  heard = notes.select((on < end) & ((on >= start) | (~notes.is_drum & (off >= start))))
+  goes_on = ~notes.is_drum & (off >= start) & (not config.onsets_only)
+  heard = notes.select((on < end) & ((on >= start) | goes_on))
   heard = heard.select(np.lexsort((-(heard.offset - heard.onset), -heard.velocity)))
   fits, too_many, best = -1, len(heard), None
   while too_many - fits > 1:

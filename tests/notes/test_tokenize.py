@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,7 +6,8 @@ import pytest
 
 from mt3_synth.config import NotesConfig
 from mt3_synth.errors import InputError, InputWarning
-from mt3_synth.notes import Notes, count_tokens, encode_segments, encode_song, num_frames, read_midi, song_events
+from mt3_synth.notes import Notes, count_tokens, decode_segments, encode_segments, encode_song, num_frames, read_midi, song_events
+from mt3_synth.notes.codec import Codec
 
 TIE, OFF, ON = 1134, 1132, 1133
 WORKED = [TIE, 53, 1135, ON, 1064, 78, 1068, 103, OFF, 1064, 153, 1068, 1]
@@ -106,6 +108,31 @@ def test_granularity():
   assert song(rows, programs='flat')[1] == [1064, 1066, TIE, 91, OFF, 1064, 1066, 1]
   assert song(rows, programs='midi_class')[0] == [TIE, 1135, ON, 1064, 1066, 1]
   assert song(rows)[0] == [TIE, 1136, ON, 1066, 1138, 1064, 1]
+
+
+def test_onsets_only_say_when_which_pitch_is_struck():
+  onsets = {'onsets_only': True, 'ties': False}
+  assert song([(0.5, 1.0, 60), (0.75, 1.5, 64)], **onsets) == [[53, 1064, 78, 1068, 1]]
+  # by pitch, whatever the program; what goes on from before has no part; drums are told apart
+  rows = [(4.0, 6.0, 50), (5.5, 6.0, 62, 90, 8), (5.5, 6.0, 61, 10, 40), (5.5, 5.6, 36), (7.0, 7.1, 62, 100, 3)]
+  notes = Notes.from_rows(rows)
+  drum = np.array([False, False, False, True, False])
+  events = song_events(dataclasses.replace(notes, is_drum=drum), NotesConfig(velocity_bins=127, **onsets))
+  expected = [41, 1004 + 61, 1004 + 62, Codec(NotesConfig(velocity_bins=127)).drum + 36, 191, 1004 + 62, 1]
+  assert tokens(encode_segments(events, np.array([256]))) == [expected]
+  with pytest.warns(InputWarning, match='1 of 4 notes'):
+    encode_segments(events, np.array([256]), length=6)
+  with pytest.raises(InputError, match='onsets_only is True and ties is True'):
+    song([], onsets_only=True)
+
+
+def test_onsets_only_are_read_back():
+  notes = Notes.from_rows([(0.5, 1.0, 60), (0.75, 1.5, 64), (6.0, 6.5, 60)])
+  config = NotesConfig(onsets_only=True, ties=False)
+  heard = decode_segments(encode_song(song_events(notes, config)), config)
+  np.testing.assert_allclose(heard.onset, notes.onset)
+  np.testing.assert_array_equal(heard.pitch, notes.pitch)
+  np.testing.assert_allclose(heard.offset, notes.onset + 0.01)
 
 
 def test_a_note_of_no_length_is_not_stuck():
