@@ -1,5 +1,6 @@
 import dataclasses
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,7 @@ def test_granularity():
 
 
 def test_onsets_only_say_when_which_pitch_is_struck():
-  onsets = {'onsets_only': True, 'ties': False}
+  onsets: Any = {'onsets_only': True, 'ties': False}
   assert song([(0.5, 1.0, 60), (0.75, 1.5, 64)], **onsets) == [[53, 1064, 78, 1068, 1]]
   # by pitch, whatever the program; what goes on from before has no part; drums are told apart
   rows = [(4.0, 6.0, 50), (5.5, 6.0, 62, 90, 8), (5.5, 6.0, 61, 10, 40), (5.5, 5.6, 36), (7.0, 7.1, 62, 100, 3)]

@@ -37,9 +37,17 @@ def examples(task, split='train', lengths=None, **options) -> list[dict]:
   return list(task.get_dataset(lengths, split, **({'shuffle': False, 'seed': 0} | options)).as_numpy_iterator())
 
 
-@pytest.mark.parametrize('programs', ['full', 'flat', 'midi_class', 'slakh_classes'])
-def test_a_full_song_is_what_the_other_loader_makes_of_it(data_dir, programs):
-  config = dataclasses.replace(MODEL, notes=NotesConfig(programs=programs))
+@pytest.mark.parametrize(
+  'notes',
+  [
+    NotesConfig(),
+    NotesConfig(velocity_bins=127, programs='slakh_classes'),
+    NotesConfig(ties=False, programs='flat'),
+    NotesConfig(ties=False, onsets_only=True),
+  ],
+)
+def test_a_full_song_is_what_the_other_loader_makes_of_it(data_dir, notes):
+  config = dataclasses.replace(MODEL, notes=notes)
   split = PreparedSplit(data_dir / 'large', 'validation')
   found = examples(synthesis_with_context('t', data_dir / 'large', config, 'full_song'), 'validation')
   expected = []
