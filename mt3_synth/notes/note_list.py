@@ -37,11 +37,15 @@ class Notes:
     lengths = {field: len(getattr(self, field)) for field in _DTYPES}
     if len(set(lengths.values())) > 1:
       raise InputError(f'notes: columns differ in length, {lengths}; give one value a note in each')
+    # One look at all for the many that are well; the sum of finite times is finite, and a number in range has no bit above the seventh.
+    well = np.isfinite(self.onset.sum() + self.offset.sum()) and (self.offset >= self.onset).all()
+    if well and not ((self.pitch | self.velocity | self.program) >> 7).any():
+      return
     self._check('time that is not finite', ~np.isfinite(self.onset + self.offset), self.onset)
     self._check('end before its start', self.offset < self.onset, self.offset)
-    for field, low in (('pitch', 0), ('velocity', 0), ('program', 0)):
+    for field in ('pitch', 'velocity', 'program'):
       values = getattr(self, field)
-      self._check(f'{field} outside {low}-127', (values < low) | (values > 127), values)
+      self._check(f'{field} outside 0-127', (values < 0) | (values > 127), values)
 
   def _check(self, what, bad, values):
     if bad.any():
