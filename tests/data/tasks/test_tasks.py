@@ -28,6 +28,7 @@ tf = pytest.importorskip('tensorflow')
 from mt3_synth.data.tasks import transforms  # noqa: E402
 from mt3_synth.data.tasks.converters import AutoregressiveConverter, ContextDiffusionConverter, DiffusionConverter  # noqa: E402
 from mt3_synth.data.tasks.registry import register, register_published  # noqa: E402
+from mt3_synth.data.tasks.source import ExcerptSource  # noqa: E402
 from mt3_synth.data.tasks.tasks import VARIANTS, synthesis, synthesis_with_context  # noqa: E402
 
 MODEL = tiny_model()
@@ -118,6 +119,9 @@ def test_an_epoch_is_shuffled_and_shared_among_hosts(data_dir):
   everything = of()
   assert sorted(of(shuffle=True)) == sorted(everything) != of(shuffle=True)
   assert of(shuffle=True) == of(shuffle=True) != of(shuffle=True, seed=1)
+  source = ExcerptSource(data_dir / 'large', MODEL, segments=False)  # shuffles all, where a task's own buffer holds few
+  starts = lambda **options: [int(e['start']) for e in source.get_dataset('train', **options).as_numpy_iterator()]
+  assert sorted(starts(seed=0)) == sorted(starts(shuffle=False)) != starts(seed=0) == starts(seed=0) != starts(seed=1)
   shards = [of(shard_info=seqio.ShardInfo(n, 4)) for n in range(4)]
   assert sorted(sum(shards, [])) == sorted(everything)
 
