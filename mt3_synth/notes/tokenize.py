@@ -8,6 +8,7 @@ training are one code, without a loop over events.
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -239,13 +240,14 @@ def _argsort(time):
 def _encode(events: SongEvents, start: np.ndarray, end: np.ndarray) -> Iterator[list]:
   """The pieces of each row, without padding: the windows of steps [start, end)."""
   first, last = events.step.searchsorted(start), events.step.searchsorted(end)
-  bounds = [each.tolist() for each in (start, end, first, last)]
-  for window in zip(*bounds, *_tie_sections(events, start), strict=True):
+  fits = end - start <= events.codec.config.max_shift_steps + 1  # the longest shift
+  bounds = [each.tolist() for each in (start, first, last, fits)]
+  for window in zip(*bounds, _bodies(events, start + _MARK * fits, first, last), *_tie_sections(events, start), strict=True):
     yield _row(events, *window)
 
 
-def _row(events, start, end, first, last, tied, program):
-  """The pieces of one row, where its tie section is `tied`, which ends with `program`."""
+def _row(events, start, first, last, fits, body, tied, program):
+  """The pieces of one row: `body` are the tokens of all events but the first; the tie section is `tied`, which ends with `program`."""
   codec = events.codec
   if first == last:
     return [tied, [EOS]]
@@ -256,27 +258,32 @@ def _row(events, start, end, first, last, tied, program):
     head.append(pitch)
   else:
     head += [velocity, pitch] if own_program in (PAD, program) else [own_program, velocity, pitch]
-  low, high = events.position[first + 1], events.position[last]
+  whole = (lambda tokens: tokens) if fits else partial(_split_shifts, codec=codec)
   speaker = first if own_program != PAD else first + int((events.tokens[first:last, 1] != PAD).argmax())
   if speaker == first:  # or none speaks
-    return [tied, head, _body(events, low, high, start, end), [EOS]]
+    return [tied, head, whole(body), [EOS]]
   # its program may stand where the stream has none, or the other way round
-  at = events.position[speaker] + events.written[speaker, 0]
+  at = events.position[speaker] - events.position[first + 1] + events.written[speaker, 0]
   spoken = events.tokens[speaker, 1:2]
-  before, after = _body(events, low, at, start, end), _body(events, at + events.written[speaker, 1], high, start, end)
+  before, after = whole(body[:at]), whole(body[at + events.written[speaker, 1] :])
   return [tied, head, before, spoken if spoken != program else [], after, [EOS]]
+
+
+def _bodies(events, less, first, last):
+  """Of each window the tokens of its events but the first, its shifts `less` by so much."""
+  if len(first) == 1:  # as training asks for them, one a crop: half the time
+    begin, end = int(first[0]), int(last[0])
+    tokens = events.stream[events.position[min(begin + 1, end)] : events.position[end]]
+    return [tokens - int(less[0]) * (tokens >> 30)]
+  low, high = events.position[np.minimum(first + 1, last)], events.position[last]
+  tokens = np.concatenate([events.stream[:0], *(events.stream[a:b] for a, b in zip(low.tolist(), high.tolist(), strict=True))])
+  ends = (high - low).cumsum()
+  tokens -= np.repeat(less.astype(np.int32), high - low) * (tokens >> 30)
+  return [tokens[a:b] for a, b in zip([0, *ends.tolist()], ends.tolist(), strict=False)]
 
 
 def _length(pieces):
   return sum(map(len, pieces))
-
-
-def _body(events, low, high, start, end):
-  """Tokens [low, high) of the stream, for a window of steps [start, end)."""
-  tokens = events.stream[low:high]
-  is_shift = tokens >> 30
-  tokens = tokens - (_MARK + start) * is_shift
-  return tokens if end - start <= events.codec.config.max_shift_steps + 1 else _split_shifts(tokens, is_shift, events.codec)
 
 
 def _one_shift(token, codec):
@@ -284,9 +291,11 @@ def _one_shift(token, codec):
   return [codec.shift + codec.config.max_shift_steps] * whole + [codec.shift + rest + 1]
 
 
-def _split_shifts(tokens, is_shift, codec):
-  """Tokens with each shift over the longest as several: the longest ones, then the rest."""
+def _split_shifts(tokens, codec):
+  """Marked tokens without the marks, each shift over the longest as several: the longest ones, then the rest."""
   longest = codec.config.max_shift_steps
+  is_shift = tokens >> 30
+  tokens = tokens - _MARK * is_shift
   pieces = np.where(is_shift, np.maximum(-(-(tokens - codec.shift) // longest), 1), 1)
   tokens = np.repeat(tokens, pieces)
   final = np.cumsum(pieces) - 1
