@@ -1,12 +1,10 @@
-"""Tasks need TensorFlow and SeqIO; so do all tests here."""
+"""Corpora for tests of tasks."""
 
 import pytest
 
 from mt3_synth.data.mixtures import Mixture
 from tests.data.prepared import write_prepared
 from tests.data.tiny import tiny_song
-
-seqio = pytest.importorskip('seqio', reason="SeqIO is not installed: pip install 'mt3_synth[data]'")
 
 LENGTHS = {'inputs': 64, 'targets': 16, 'targets_context': 8}
 BOTH = {'both': Mixture(('large', 'small/v1'), 10 / 3)}
@@ -25,5 +23,7 @@ def data_dir(tmp_path_factory):
 @pytest.fixture
 def registry(monkeypatch):
   """SeqIO's registries, empty during a test."""
+  import seqio
+
   monkeypatch.setattr(seqio.TaskRegistry, '_REGISTRY', {})
   monkeypatch.setattr(seqio.MixtureRegistry, '_REGISTRY', {})

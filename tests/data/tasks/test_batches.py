@@ -15,9 +15,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from data_prep.prepare.job import prepare
-from data_prep.prepare.local import write_locally
-from data_prep.prepare.plan import make_plan
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.drawing import consecutive_starts
 from mt3_synth.data.examples import Crops
@@ -36,6 +33,9 @@ from tests.data_prep.corpora import layouts
 
 seqio = pytest.importorskip('seqio', reason="SeqIO is not installed: pip install 'mt3_synth[data]'")
 
+from data_prep.prepare.job import prepare  # noqa: E402
+from data_prep.prepare.local import write_locally  # noqa: E402
+from data_prep.prepare.plan import make_plan  # noqa: E402
 from mt3_synth.data.tasks import batches as batches_module  # noqa: E402
 from mt3_synth.data.tasks.batches import TaskLoader, trainer_batch  # noqa: E402
 from mt3_synth.data.tasks.converters import ContextDiffusionConverter  # noqa: E402
