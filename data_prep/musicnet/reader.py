@@ -64,7 +64,7 @@ def songs(source: str | Path, *, npz: bool = False) -> Listing:
   if not npz:
     raise InputError(
       f'{file}: holds pickles, which are not read unless you say so; fetch the WAV and CSV files instead, or, if the file is from a source '
-      'that you trust, set npz'
+      'that you trust, say --npz'
     )
   message = f'{file}: pickles are read, as you asked; only arrays and interval trees are taken from them'
   warnings.warn(message, InputWarning, stacklevel=2)
