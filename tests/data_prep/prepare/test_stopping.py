@@ -90,6 +90,9 @@ def test_ctrl_c_leaves_neither_processes_nor_half_files(start, tmp_path, expecte
   _, told = process.communicate(timeout=30)
   assert 'KeyboardInterrupt' in told
   assert 'Error' not in told
+  deadline = time.monotonic() + 20  # Python's own tracker of resources ends after its parent
+  while any(_alive(each) for each in children) and time.monotonic() < deadline:
+    time.sleep(0.05)
   assert not any(_alive(each) for each in children)
   assert not list(out.rglob('*.part'))
   process = start(2)
