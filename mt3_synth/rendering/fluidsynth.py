@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mt3_synth.errors import InputError
+from mt3_synth.rendering.player_clock import BLOCK
 
 SYNTHESIS_RATE = 44100  # Hz; where soundfonts are at home
-_BLOCK = 64  # samples; FluidSynth heeds events at multiples of it
 _POLYPHONY = 4096  # voices: none is ever stolen
 _GET_FLUIDSYNTH = 'install it with `apt-get install fluidsynth fluid-soundfont-gm` (Debian, Ubuntu) or `brew install fluid-synth` (macOS)'
 _GET_SOUNDFONT = (
@@ -114,13 +114,13 @@ class Synthesizer:
   def _play(self, events, seconds, tail):
     native, handle = self._native, self._handle
     total = round((seconds + tail) * SYNTHESIS_RATE)
-    blocks = -(-total // _BLOCK)
-    sound = np.zeros((blocks * _BLOCK, 2), np.float32)
+    blocks = -(-total // BLOCK)
+    sound = np.zeros((blocks * BLOCK, 2), np.float32)
     at = 0
     for when, message in events:
-      at = self._advance(sound, at, min(_block(when), blocks) * _BLOCK)
+      at = self._advance(sound, at, min(_block(when), blocks) * BLOCK)
       self._send(message)
-    at = self._advance(sound, at, min(_block(seconds), blocks) * _BLOCK)
+    at = self._advance(sound, at, min(_block(seconds), blocks) * BLOCK)
     for channel in range(16):
       native.fluid_synth_cc(handle, channel, 64, 0)
       native.fluid_synth_cc(handle, channel, 66, 0)
@@ -160,7 +160,7 @@ class Synthesizer:
 def _block(seconds):
   """The block that an event goes before: late by 2.4 ms at most, just as much as FluidSynth's own player, which counts whole ms."""
   milliseconds = math.ceil(seconds * 1000 - 1e-6)
-  return -(-milliseconds * SYNTHESIS_RATE // (1000 * _BLOCK))
+  return -(-milliseconds * SYNTHESIS_RATE // (1000 * BLOCK))
 
 
 @functools.lru_cache(maxsize=1)

@@ -18,13 +18,17 @@ ONE = Song(
 def test_one_song():
   found = statistics(ONE)
   assert (found.songs, found.seconds, found.notes) == (1, 10.0, 5)
-  assert (found.sounding, found.note_seconds, found.most_at_once) == (5.0, 6.0, 2)  # 3 begins as 2 ends: not at once
+  assert (found.sounding, found.note_seconds, found.most_at_once) == (5.0, 6.0, 2)
   assert found.polyphony == pytest.approx(1.2)
   assert found.of_program == {0: 3, 40: 1, DRUMS: 1}
   assert found.licences == {'CC0-1.0': 1}
   # tie | program on pitch | shift on drum | shift on pitch ... and of the second segment: tie shift program on pitch shift off pitch EOS
   assert sum(found.tokens.values()) == 2
   assert min(found.tokens) == 9
+
+
+def test_a_note_that_begins_as_another_ends_does_not_sound_with_it():
+  assert statistics(Song('two', Notes.from_rows([(0, 1, 60), (1, 2, 64)]), np.zeros(32000, np.int16))).most_at_once == 1
 
 
 def test_songs_add_up():
