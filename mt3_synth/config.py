@@ -149,11 +149,11 @@ def to_json(config: Any) -> str:
   return json.dumps(dataclasses.asdict(config), indent=2) + '\n'
 
 
-def from_json(cls: type[Config], text: str, source: str = 'configuration') -> Config:
+def from_json(cls: type[Config] | types.UnionType, text: str, source: str = 'configuration') -> Config:
   """Reads what `to_json` wrote.
 
   Args:
-    cls: the dataclass.
+    cls: the dataclass, or a union of several: the one that the text's fields are of.
     text: the JSON.
     source: named in errors, usually the file.
 
@@ -170,6 +170,7 @@ def from_json(cls: type[Config], text: str, source: str = 'configuration') -> Co
 def _build(cls, values, source, path):
   if not isinstance(values, dict):
     raise InputError(f'{source}: {f"field {path[:-1]}" if path else "the top level"} is {values!r}, expected an object')
+  cls = _kin(cls, values)
   hints = typing.get_type_hints(cls)
   unknown = sorted(set(values) - set(hints))
   if unknown:
@@ -180,12 +181,21 @@ def _build(cls, values, source, path):
   built = {}
   for name, value in values.items():
     kind = hints[name]
-    if dataclasses.is_dataclass(kind):
+    if all(map(dataclasses.is_dataclass, _alternatives(kind))):
       value = _build(kind, value, source, f'{path}{name}.')
     elif not _fits(value, kind):
       raise InputError(f'{source}: field {path}{name} is {value!r}, expected {_in_words(kind)}')
     built[name] = float(value) if kind is float else tuple(value) if isinstance(value, list) else value
   return cls(**built)
+
+
+def _kin(kind, values: dict):
+  """The dataclass among the alternatives of `kind` that shares most fields with `values`; the first of several."""
+  return max(_alternatives(kind), key=lambda cls: len({each.name for each in dataclasses.fields(cls)} & set(values)))
+
+
+def _alternatives(kind) -> tuple:
+  return typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
 
 
 def _is_required(field) -> bool:
@@ -197,7 +207,7 @@ def _fits(value, kind) -> bool:
   if origin is Literal:
     return value in typing.get_args(kind)
   if origin in (typing.Union, types.UnionType):
-    return any(_fits(value, each) for each in typing.get_args(kind))
+    return any(_fits(value, each) for each in _alternatives(kind))
   if origin is tuple:
     return isinstance(value, list) and all(_fits(each, typing.get_args(kind)[0]) for each in value)
   if kind is float:

@@ -25,6 +25,17 @@ class Outer:
   limit: int | None = None
 
 
+@dataclass(frozen=True)
+class Other:
+  rate: float
+  depth: int = 3
+
+
+@dataclass(frozen=True)
+class Either:
+  part: Inner | Other = field(default_factory=Inner)
+
+
 def test_what_is_written_is_read_again():
   model = ModelConfig(MelConfig(hop=160), NotesConfig(programs='flat'), NetworkConfig(conditioning='aligned', dropout=0.0))
   run = TrainConfig('runs/a', ('embedded', 'b'), model=model, optimizer=OptimizerConfig('adamw', clip_norm=1.0), total_steps=3)
@@ -48,6 +59,26 @@ def test_a_whole_number_will_do_for_a_real_one():
   inner = from_json(Inner, '{"rate": 2}')
   assert inner.rate == 2.0
   assert isinstance(inner.rate, float)
+
+
+@pytest.mark.parametrize('part', [Inner(), Inner(1.0, 'fancy'), Other(1.0), Other(2.0, 1)])
+def test_of_several_kinds_the_one_that_has_the_fields_is_built(part):
+  assert from_json(Either, to_json(Either(part))) == Either(part)
+  assert from_json(Inner | Other, to_json(part)) == part
+
+
+@pytest.mark.parametrize(
+  ('part', 'says'),
+  [
+    ('{"rate": 1, "depth": 2, "width": 1}', 'unknown field part.width; Other has rate, depth'),
+    ('{"depth": 2}', 'field part.rate is missing'),
+    ('{"depth": "2", "rate": 1}', "field part.depth is '2', expected int"),
+    ('3', 'field part is 3, expected an object'),
+  ],
+)
+def test_what_is_of_no_kind_is_told_of_the_nearest(part, says):
+  with pytest.raises(InputError, match=says):
+    from_json(Either, f'{{"part": {part}}}', 'a.json')
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,8 @@ from typing import Literal
 
 from mt3_synth.config import ModelConfig
 
+MODELS = ModelConfig  # a union of what can be trained, each by its own Learner
+
 
 @dataclass(frozen=True)
 class OptimizerConfig:
@@ -31,7 +33,7 @@ class TrainConfig:
   too_long: Literal['thin', 'drop'] = 'thin'  # what to do with an example of more than note_length tokens
   loader: Literal['grain', 'seqio'] = 'grain'  # seqio is for prepared corpora and models of tokens; needs mt3_synth[data]
   workers: int = 0  # processes that make the batches; 0 is threads of this one
-  model: ModelConfig = field(default_factory=ModelConfig)
+  model: MODELS = field(default_factory=ModelConfig)
   optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
   total_steps: int = 500_000
   batch_size: int = 256

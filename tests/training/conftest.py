@@ -7,7 +7,8 @@ from typing import NamedTuple
 import jax
 import pytest
 
-import mt3_synth.train
+from mt3_synth.train import train
+from mt3_synth.training import spectrogram
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
 from mt3_synth.training.step import TrainState
 from tests.data.tiny import tiny_model, write_corpus
@@ -45,7 +46,7 @@ def config(corpus):
 def finished(config, tmp_path_factory) -> Run:
   folder = tmp_path_factory.mktemp('runs') / 'finished'
   config = dataclasses.replace(config, model_dir=str(folder))
-  step, params = mt3_synth.train.train_step, []
+  step, params = spectrogram.train_step, []
 
   def watched(state, *args, **kwargs):
     if not params:
@@ -55,6 +56,6 @@ def finished(config, tmp_path_factory) -> Run:
     return after
 
   with pytest.MonkeyPatch.context() as patch:
-    patch.setattr(mt3_synth.train, 'train_step', watched)
-    state = mt3_synth.train.train(config)
+    patch.setattr(spectrogram, 'train_step', watched)
+    state = train(config)
   return Run(config, folder, jax.device_get(state), params)

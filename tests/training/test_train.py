@@ -14,6 +14,7 @@ from mt3_synth import cli
 from mt3_synth.config import ModelConfig, from_json
 from mt3_synth.errors import InputError
 from mt3_synth.train import train
+from mt3_synth.training import spectrogram
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
 from tests.data.tiny import tiny_model
 
@@ -46,8 +47,8 @@ def quick(monkeypatch, config, tmp_path):
     after = state.replace(step=state.step + 1)
     return after, {'loss': after.step.astype(float), 'grad_norm': 0.0}
 
-  monkeypatch.setattr(mt3_synth.train, 'train_step', count)
-  monkeypatch.setattr(mt3_synth.train, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
+  monkeypatch.setattr(spectrogram, 'train_step', count)
+  monkeypatch.setattr(spectrogram, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
   return lambda **changes: train(dataclasses.replace(config, model_dir=str(tmp_path / 'run'), **changes))
 
 
@@ -86,7 +87,7 @@ def test_the_average_follows_the_parameters(finished):
 
 def test_an_interrupted_run_goes_on_bit_for_bit(finished, tmp_path, monkeypatch):
   config = dataclasses.replace(finished.config, model_dir=str(tmp_path / 'run'))
-  step, calls = mt3_synth.train.train_step, []
+  step, calls = spectrogram.train_step, []
 
   def interrupted(*args, **kwargs):
     calls.append(1)
@@ -94,7 +95,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(finished, tmp_path, monkeypatch)
       raise KeyboardInterrupt
     return step(*args, **kwargs)
 
-  monkeypatch.setattr(mt3_synth.train, 'train_step', interrupted)
+  monkeypatch.setattr(spectrogram, 'train_step', interrupted)
   with pytest.raises(KeyboardInterrupt):
     train(config)
   assert steps(tmp_path / 'run') == ['3']

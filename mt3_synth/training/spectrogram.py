@@ -1,0 +1,66 @@
+"""Training of the spectrogram models, diffusion and autoregressive."""
+
+import dataclasses
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from mt3_synth.audio.mel import unscale
+from mt3_synth.inverter.griffin_lim import GriffinLim
+from mt3_synth.models.model import Model, make_model
+from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.feeding import Batch, Loader, make_loader
+from mt3_synth.training.learner import Examples
+from mt3_synth.training.optimizer import learning_rate, make_optimizer
+from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, to_model_batch, train_step
+
+EXAMPLES = 4
+EXAMPLE_STEPS = 20  # of the walk of a diffusion model: enough to tell how it goes
+
+
+class SpectrogramLearner:
+  """A `Learner` of a `Model`."""
+
+  def __init__(self, config: TrainConfig):
+    self.config = config
+    self.model = make_model(config.model)
+    self.tx = make_optimizer(config.optimizer, config.total_steps)
+    self.rate = learning_rate(config.optimizer, config.total_steps)
+
+  def loader(self, split: str) -> Loader:
+    return make_loader(self.config, split)
+
+  def init(self, key: jax.Array) -> TrainState:
+    return new_state(new_params(key, model=self.model), self.tx)
+
+  def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, Any]]:
+    return train_step(state, batch, key, model=self.model, tx=self.tx, ema_decay=self.config.ema_decay)
+
+  def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Any]:
+    return eval_step(state.ema, batch, key, model=self.model)
+
+  def rates(self, step: int) -> dict[str, float]:
+    return {'learning_rate': float(np.asarray(self.rate(step)))}
+
+  def examples(self, state: TrainState) -> Examples:
+    batch = jax.tree.map(lambda x: x[:EXAMPLES], self.loader('validation').batch(0))
+    drawn, targets = jax.device_get(_play(state.ema, batch, jax.random.key(self.config.seed), model=self.model))
+    mels, audio, mel_config = {}, {}, self.config.model.mel
+    for name, mel in (('drawn', drawn), ('recorded', targets)):
+      sound = np.clip(GriffinLim(mel_config)(mel), -1, 1)
+      for n, frames in enumerate(batch['frames']):
+        mels[f'{n}/{name}'] = mel[n, :frames]
+        audio[f'{n}/{name}'] = sound[n, : frames * mel_config.hop]
+    return Examples(mels, audio, mel_config.sample_rate)
+
+
+@partial(jax.jit, static_argnames='model')
+def _play(params: Any, batch: Batch, key: jax.Array, *, model: Model) -> tuple[jax.Array, jax.Array]:
+  """Log-mels [B, T, D] drawn under a batch's conditions, and the recorded ones."""
+  config, batch = model.config, to_model_batch(batch, model)
+  sampler = dataclasses.replace(config.sampler, steps=min(config.sampler.steps, EXAMPLE_STEPS))
+  drawn = unscale(model.predict(params, batch['conditions'], key, sampler), config.mel)
+  targets = batch['targets'] if config.targets == 'log_mel' else unscale(batch['targets'], config.mel)
+  return drawn, targets
