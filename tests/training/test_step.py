@@ -7,8 +7,8 @@ from mt3_synth.audio.mel import log_mel, scale
 from mt3_synth.data.examples import Crops
 from mt3_synth.data.pieces import whole
 from mt3_synth.models.aligned import AlignedNotes
+from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import make_model
-from mt3_synth.training.step import to_model_batch
 from tests.data.tiny import CONTEXT, FRAMES, tiny_model, tiny_song
 
 SONG = tiny_song(2.0)  # 100 frames

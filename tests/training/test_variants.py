@@ -8,12 +8,13 @@ import pytest
 
 from mt3_synth.data.examples import Crops
 from mt3_synth.data.pieces import whole
+from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import make_model
 from mt3_synth.pipeline import SpectrogramDiffusionPipeline
 from mt3_synth.train import train
 from mt3_synth.training.config import OptimizerConfig
 from mt3_synth.training.optimizer import make_optimizer
-from mt3_synth.training.step import new_state, to_model_batch, train_step
+from mt3_synth.training.step import new_state, train_step
 from tests.data.tiny import FRAMES, VARIANTS, melody, tiny_song, tiny_variant, untrained
 
 

@@ -20,12 +20,13 @@ from mt3_synth.data.drawing import consecutive_starts
 from mt3_synth.data.examples import Crops
 from mt3_synth.data.prepared import PreparedSplit
 from mt3_synth.errors import InputError
+from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import make_model
 from mt3_synth.train import train
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
 from mt3_synth.training.feeding import make_loader
 from mt3_synth.training.optimizer import make_optimizer
-from mt3_synth.training.step import new_state, to_model_batch, train_step
+from mt3_synth.training.step import new_state, train_step
 from tests.data.prepared import write_prepared
 from tests.data.tasks.conftest import LENGTHS
 from tests.data.tiny import FRAMES, tiny_model, tiny_song, tiny_variant, untrained
