@@ -9,12 +9,13 @@ import numpy as np
 
 from mt3_synth.audio.mel import unscale
 from mt3_synth.inverter.griffin_lim import GriffinLim
+from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import Model, make_model
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader, make_loader
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, to_model_batch, train_step
+from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, train_step
 
 EXAMPLES = 4
 EXAMPLE_STEPS = 20  # of the walk of a diffusion model: enough to tell how it goes
