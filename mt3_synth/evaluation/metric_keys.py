@@ -3,6 +3,8 @@
 import re
 from typing import Literal, NamedTuple
 
+Better = Literal['lower', 'higher', 'nearer 0']
+
 
 class Metric(NamedTuple):
   """What a value is.
@@ -16,7 +18,7 @@ class Metric(NamedTuple):
 
   label: str
   unit: str
-  better: Literal['lower', 'higher', 'nearer 0']
+  better: Better
   pooled: bool = False
 
 
@@ -30,7 +32,7 @@ _FIXED = {
   'onset_error_iqr_ms': Metric('onset error, quartiles apart', 'ms', 'lower'),
 }
 # Keys that name an embedder, or a transcriber and what was compared.
-_PATTERNS = (
+_PATTERNS: tuple[tuple[re.Pattern, str, Better, bool], ...] = (
   (re.compile(r'(.+)_distance'), '{0} distance', 'lower', False),
   (re.compile(r'(.+)_frechet'), '{0} Fréchet', 'lower', True),
   (re.compile(r'(.+)_frechet_paper'), '{0} Fréchet (paper)', 'lower', True),

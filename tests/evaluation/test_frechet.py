@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from mt3_synth.errors import InputError
-from mt3_synth.evaluation.frechet import frechet_distance
+from mt3_synth.evaluation.frechet import Moments, frechet_at_infinity, frechet_distance, frechet_of_moments, merge, moments_of_parts
 
 
 def with_moments(rows, mean, std, seed=0):
@@ -53,6 +53,98 @@ def test_the_papers_convention_divides_by_n_and_drops_correlations():
   wide, other = rng.normal(size=(5, 1025)), rng.normal(size=(5, 1025))
   expected = np.square(wide.mean(0) - other.mean(0)).sum() + np.square(wide.std(0) - other.std(0)).sum()
   assert_allclose(frechet_distance(wide, other, 'paper'), expected)
+
+
+def skewed(rows, dimensions, seed):
+  """Rows of a spectrum over six decades, far from 0, as embeddings are."""
+  rng = np.random.default_rng(seed)
+  turn = np.linalg.qr(rng.normal(size=(dimensions, dimensions)))[0]
+  return (rng.normal(size=(rows, dimensions)) * np.logspace(0, -3, dimensions)) @ turn + 5
+
+
+@pytest.mark.parametrize(
+  ('rows', 'dimensions'),
+  [(100, 128), (200, 128), pytest.param(400, 512, marks=SLOW), pytest.param(600, 512, marks=SLOW)],
+)
+def test_the_reference_is_singular_values_of_the_rows_in_long_double(rows, dimensions):
+  """|A B^T|_* by another way: the eigenvalues of its Gram matrix are all positive, so their roots lose no digits that count."""
+  a, b = skewed(rows, dimensions, 1), skewed(rows, dimensions, 2)
+  wide = [np.asarray(each, np.longdouble) for each in (a, b)]
+  means = [each.sum(axis=0) / rows for each in wide]
+  factors = [(each - mean) / np.sqrt(np.longdouble(rows - 1)) for each, mean in zip(wide, means, strict=True)]
+  shared = np.linalg.svd((factors[0] @ factors[1].T).astype(np.float64), compute_uv=False).sum()
+  expected = float(np.square(means[0] - means[1]).sum() + sum(np.square(each).sum() for each in factors) - 2 * shared)
+  assert_allclose(frechet_distance(a, b), expected, rtol=1e-6)
+  assert_allclose(frechet_of_moments(Moments.of(a), Moments.of(b)), expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(('rows', 'dimensions'), [(20, 50), (100, 128), (1000, 128), pytest.param(300, 512, marks=SLOW)])
+def test_a_set_is_nowhere_from_itself_whichever_way_it_is_kept(rows, dimensions):
+  x = skewed(rows, dimensions, 0)
+  moments = Moments.of(x)
+  trace = np.trace(moments.scatter) / (rows - 1)
+  for distance in (frechet_distance(x, x), frechet_of_moments(moments, moments), frechet_of_moments(moments, Moments.of(x[::-1]))):
+    assert 0 <= distance <= 1e-6 * trace
+
+
+def test_ten_parts_merged_are_the_whole():
+  x, y = skewed(1003, 16, 0), skewed(1003, 16, 1)
+  whole = Moments.of(x)
+  for parts in ([merge([Moments.of(part) for part in np.array_split(x, 10)])], [moments_of_parts(np.array_split(x, 10))]):
+    assert parts[0].n == 1003
+    assert_allclose(parts[0].mean, whole.mean, rtol=1e-13)
+    assert_allclose(parts[0].scatter, whole.scatter, rtol=1e-9, atol=1e-10)
+    assert_allclose(frechet_of_moments(parts[0], Moments.of(y)), frechet_distance(x, y), rtol=1e-9)
+  assert moments_of_parts([x[:0], x]).n == 1003
+  with pytest.raises(InputError, match='no embeddings'):
+    moments_of_parts([x[:0]])
+
+
+def test_a_part_of_weight_two_is_there_twice():
+  x, y = skewed(30, 4, 0), skewed(50, 4, 1)
+  twice, expected = merge([Moments.of(x), Moments.of(y)], np.array([2, 1])), Moments.of(np.concatenate([x, x, y]))
+  assert twice.n == expected.n == 110
+  assert_allclose(twice.mean, expected.mean)
+  assert_allclose(twice.scatter, expected.scatter, rtol=1e-10, atol=1e-12)
+
+
+def test_far_from_zero_no_digits_are_lost():
+  x = np.random.default_rng(0).normal(size=(1000, 4))
+  near = Moments.of(x)
+  far = merge([Moments.of(part + 1e8) for part in np.array_split(x, 10)])
+  assert_allclose(far.scatter, near.scatter, rtol=1e-5, atol=1e-3)
+
+
+def test_many_songs_take_the_memory_of_one():
+  import tracemalloc
+
+  rng = np.random.default_rng(0)
+  song = rng.normal(size=(200, 32))
+  tracemalloc.start()
+  moments_of_parts(song + k for k in range(10))
+  few = tracemalloc.get_traced_memory()[1]
+  tracemalloc.reset_peak()
+  assert moments_of_parts(song + k for k in range(1000)).n == 200_000
+  assert tracemalloc.get_traced_memory()[1] < 1.5 * few
+  tracemalloc.stop()
+
+
+def test_the_papers_definition_by_hand():
+  """Sigma / n of {0, 2} x {0, 4} and of itself moved and halved: variances 1, 4 against 1/4, 1; 9 apart in the first."""
+  a = np.array([[0, 0], [2, 0], [0, 4], [2, 4]])
+  b = a / 2 + [0.5 + 3, 1]
+  assert_allclose(frechet_distance(a, b, 'paper'), 9 + (1 - 0.5) ** 2 + (2 - 1) ** 2)
+  assert_allclose(frechet_of_moments(Moments.of(a), Moments.of(b), 'paper'), 10.25)
+  assert_allclose(frechet_distance(a, b), 9 + 1.25 * 4 / 3)
+
+
+def test_without_its_bias_the_distance_of_equal_distributions_is_near_nothing():
+  rng = np.random.default_rng(0)
+  a, b = rng.normal(size=(2, 400, 16))
+  assert frechet_distance(a, b) > 0.15
+  assert abs(frechet_at_infinity(a, b)) < 0.05
+  assert frechet_at_infinity(a, b, seed=1) == frechet_at_infinity(a, b, seed=1) != frechet_at_infinity(a, b)
+  assert frechet_at_infinity(a, b[:200] + 1) == pytest.approx(16, rel=0.1)
 
 
 @pytest.mark.parametrize(
