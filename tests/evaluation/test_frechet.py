@@ -55,6 +55,9 @@ def test_the_papers_convention_divides_by_n_and_drops_correlations():
   assert_allclose(frechet_distance(wide, other, 'paper'), expected)
 
 
+SLOW = pytest.mark.slow
+
+
 def skewed(rows, dimensions, seed):
   """Rows of a spectrum over six decades, far from 0, as embeddings are."""
   rng = np.random.default_rng(seed)
