@@ -208,7 +208,9 @@ def _fits(value, kind) -> bool:
     return value in typing.get_args(kind)
   if origin in (typing.Union, types.UnionType):
     return any(_fits(value, each) for each in _alternatives(kind))
-  if origin is tuple:
+  if origin is dict:
+    return isinstance(value, dict) and all(_fits(each, typing.get_args(kind)[1]) for each in value.values())
+  if origin in (tuple, list):
     return isinstance(value, list) and all(_fits(each, typing.get_args(kind)[0]) for each in value)
   if kind is float:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -220,6 +222,8 @@ def _fits(value, kind) -> bool:
 def _in_words(kind) -> str:
   if typing.get_origin(kind) is Literal:
     return f'one of {", ".join(map(repr, typing.get_args(kind)))}'
-  if typing.get_origin(kind) is tuple:
-    return f'a list of {typing.get_args(kind)[0].__name__}'
+  if typing.get_origin(kind) in (tuple, list):
+    return f'a list of {_in_words(typing.get_args(kind)[0])}'
+  if typing.get_origin(kind) is dict:
+    return f'{{name: {_in_words(typing.get_args(kind)[1])}}}'
   return getattr(kind, '__name__', str(kind))
