@@ -13,12 +13,13 @@ import gin
 from mt3_synth import config as model_config
 from mt3_synth.config import from_json, to_json
 from mt3_synth.errors import InputError
+from mt3_synth.sweeping import config as sweep_config
 from mt3_synth.training import config as training_config
 
 Config = TypeVar('Config')
 _CONFIGURABLES = {
   cls.__name__: cls
-  for module in (model_config, training_config)
+  for module in (model_config, training_config, sweep_config)
   for cls in vars(module).values()
   if isinstance(cls, type) and dataclasses.is_dataclass(cls)
 }

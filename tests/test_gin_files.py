@@ -14,7 +14,8 @@ from mt3_synth.training.config import TrainConfig
 ROOT = Path(__file__).parents[1]
 FILES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rglob('*.gin'))
 TASKS = [file for file in FILES if file.startswith('gin_configs/tasks/')]
-RUNS = [file for file in FILES if file not in TASKS]
+SWEEPS = [file for file in FILES if file.startswith('gin_configs/sweeps/')]
+RUNS = [file for file in FILES if file not in TASKS + SWEEPS]
 WHERE = ["MODEL_DIR = 'runs/a'", "CORPORA = ('embedded',)"]
 
 

@@ -17,6 +17,7 @@ LAYERS = (
   {'notes', 'audio', 'diffusion', 'rendering'},
   {'models', 'data', 'inverter'},
   {'interop', 'training', 'evaluation', 'playing', 'plots', 'demo_page'},
+  {'sweeping'},
   {'gin_files', 'pipeline'},
   {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
 )
@@ -39,6 +40,7 @@ ONLY_IN = {
   'tensorflow': {'data/tasks', 'inverter/saved_model.py'},
   'seqio': {'data/tasks'},
   'data_prep': {'prepare.py'},
+  'submitit': {'sweeping/executors.py', 'sweeping/job.py'},
   'tests': set(),
   'benchmarks': set(),
 }
@@ -49,6 +51,7 @@ NEVER_IN = {
   'rendering': {'jax', 'flax'},
   'diffusion': {'flax', 'optax', 'orbax'},
   'inverter': {'optax', 'orbax'},
+  'sweeping': {'jax', 'flax', 'gin'},
 }
 
 

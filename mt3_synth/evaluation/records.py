@@ -172,6 +172,16 @@ def read_songs(folder: str | Path, evaluation: Evaluation | None = None) -> list
   return [result for song in evaluation.songs if (result := read_song(folder, song))]
 
 
+def is_evaluation(folder: str | Path) -> bool:
+  """Whether an evaluation was begun in a folder."""
+  return (Path(folder) / EVALUATION).is_file()
+
+
+def count_songs(folder: str | Path) -> int:
+  """How many songs have a result."""
+  return sum(1 for _ in (Path(folder) / 'songs').glob('*.json'))
+
+
 def write_embeddings(folder: Path, song: str, embeddings: Mapping[str, np.ndarray]) -> None:
   """Writes embeddings [windows, E] by `SYSTEM/EMBEDDER`."""
   _write_arrays(folder / 'songs' / f'{file_name(song)}.npz', embeddings, np.float32)
