@@ -22,7 +22,7 @@ $(READY): pyproject.toml constraints.txt
 
 # TensorFlow, SeqIO and Beam only here: playing and training need none of them.
 $(DEV_READY): $(READY)
-	$(INSTALL) '.[data,dev,eval,interop,render,sweep]'
+	$(INSTALL) '.[browser,data,dev,eval,interop,render,sweep]'
 	@touch $@
 
 demo: $(READY)

@@ -1,16 +1,15 @@
 """One HTML page to look at and listen to results: no network, no server, opened from its folder."""
 
 import base64
-import html
 import mimetypes
 import os
 import pathlib
-import re
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mt3_synth.errors import InputError
+from mt3_synth.pages.assemble import escaped, fill, page_text, write_whole
 
 _TYPES = {'.flac': 'audio/flac', '.wav': 'audio/wav', '.ogg': 'audio/ogg', '.png': 'image/png'}
 
@@ -65,32 +64,26 @@ def write_page(
   """
   path = pathlib.Path(path)
   link = _data_uri if embed else lambda file: _relative(file, path.parent)
-  parts = [f'<h1>{_text(title)}</h1>', _paragraphs(introduction), _facts(facts or {})]
+  parts = [f'<h1>{escaped(title)}</h1>', _paragraphs(introduction), _facts(facts or {})]
   if loss_picture is not None:
     parts.append(f'<section><h2>Training</h2>{_picture("Loss over steps", link(loss_picture))}</section>')
   if results:
     parts.append(f'<section><h2>Results</h2>{_table(results)}</section>')
   parts += [_piece(piece, link) for piece in pieces]
-  values = {'title': _text(title), 'body': '\n'.join(part for part in parts if part)}
-  page = re.sub(r'\{(title|body)\}', lambda place: values[place[1]], _PAGE)  # in one pass: the text may hold such a place itself
-  part = path.with_name(f'.{path.name}.part')
-  try:
-    part.write_text(page, encoding='utf-8')
-    os.replace(part, path)
-  except OSError as e:
-    part.unlink(missing_ok=True)
-    raise InputError(f'{path}: the page cannot be written ({e.strerror}); choose a folder that exists and can be written to') from None
-  return path
+  body = '\n'.join(part for part in parts if part)
+  return write_whole(
+    path, fill(page_text('demo.html'), {'title': escaped(title), 'body': body, 'style': page_text('theme.css', 'demo.css')})
+  )
 
 
 def _piece(piece: Piece, link) -> str:
   players = ''.join(
-    f'<div class="player"><span>{_text(label)}</span><audio controls preload="metadata" src="{link(file)}"></audio></div>'
+    f'<div class="player"><span>{escaped(label)}</span><audio controls preload="metadata" src="{link(file)}"></audio></div>'
     for label, file in piece.audio.items()
   )
   return '\n'.join(
     [
-      f'<section><h2>{_text(piece.name)}</h2>',
+      f'<section><h2>{escaped(piece.name)}</h2>',
       _paragraphs(piece.text),
       f'<div class="players">{players}</div>' if players else '',
       *(_picture(caption, link(file)) for caption, file in piece.pictures.items()),
@@ -101,33 +94,31 @@ def _piece(piece: Piece, link) -> str:
 
 
 def _picture(caption: str, uri: str) -> str:
-  return f'<figure><div class="picture"><img src="{uri}" alt="{_text(caption)}"></div><figcaption>{_text(caption)}</figcaption></figure>'
+  return (
+    f'<figure><div class="picture"><img src="{uri}" alt="{escaped(caption)}"></div><figcaption>{escaped(caption)}</figcaption></figure>'
+  )
 
 
 def _facts(facts: Mapping[str, object]) -> str:
-  items = ''.join(f'<div><dt>{_text(name)}</dt><dd>{_text(_shown(value))}</dd></div>' for name, value in facts.items())
+  items = ''.join(f'<div><dt>{escaped(name)}</dt><dd>{escaped(_shown(value))}</dd></div>' for name, value in facts.items())
   return f'<dl>{items}</dl>' if items else ''
 
 
 def _table(rows: Sequence[Mapping[str, object]]) -> str:
   columns = list(dict.fromkeys(column for row in rows for column in row))
   numeric = {column for column in columns if all(isinstance(row[column], (int, float)) for row in rows if column in row)}
-  cell = lambda tag, column, value: f'<{tag}{" class=number" if column in numeric else ""}>{_text(_shown(value))}</{tag}>'
+  cell = lambda tag, column, value: f'<{tag}{" class=number" if column in numeric else ""}>{escaped(_shown(value))}</{tag}>'
   head = ''.join(cell('th', column, column) for column in columns)
   body = ''.join('<tr>' + ''.join(cell('td', column, row.get(column, '–')) for column in columns) + '</tr>' for row in rows)
   return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _paragraphs(text: str) -> str:
-  return ''.join(f'<p>{_text(each.strip())}</p>' for each in text.split('\n\n') if each.strip())
+  return ''.join(f'<p>{escaped(each.strip())}</p>' for each in text.split('\n\n') if each.strip())
 
 
 def _shown(value) -> str:
   return f'{value:.4g}' if isinstance(value, float) else str(value)
-
-
-def _text(value) -> str:
-  return html.escape(str(value), quote=True)
 
 
 def _relative(file, folder: pathlib.Path) -> str:
@@ -136,7 +127,7 @@ def _relative(file, folder: pathlib.Path) -> str:
     inside = inside.relative_to(folder.resolve())
   except ValueError:
     raise InputError(f'{file}: lies outside the folder of the page, {folder}; write it there, or embed files') from None
-  return _text(urllib.parse.quote(inside.as_posix()))
+  return escaped(urllib.parse.quote(inside.as_posix()))
 
 
 def _data_uri(file) -> str:
@@ -150,54 +141,3 @@ def _existing(file) -> pathlib.Path:
   if not file.is_file():
     raise InputError(f'{file}: no such file; write pictures and audio before the page that shows them')
   return file
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root { color-scheme: light dark; --page: #fbfaf8; --card: #ffffff; --ink: #1d1d1f; --soft: #62626a; --line: #e2e0dc; }
-@media (prefers-color-scheme: dark) {
-  :root { --page: #141416; --card: #1e1e21; --ink: #ececee; --soft: #a2a2aa; --line: #35353a; }
-}
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 16px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
-main { max-width: 68rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: clamp(1.6rem, 4vw, 2.3rem); line-height: 1.2; margin: 0 0 1rem; letter-spacing: -0.01em; }
-h2 { font-size: 1.3rem; line-height: 1.3; margin: 0 0 0.75rem; }
-p { margin: 0 0 1rem; max-width: 44rem; }
-section { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 1.25rem; margin: 1.5rem 0; }
-section > :last-child { margin-bottom: 0; }
-dl { display: flex; flex-wrap: wrap; gap: 0.5rem 2rem; margin: 0 0 1rem; }
-dt { color: var(--soft); font-size: 0.8rem; }
-dd { margin: 0; font-variant-numeric: tabular-nums; }
-.players { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 16rem), 1fr)); gap: 1rem; margin: 0 0 1.25rem; }
-.player span { display: block; font-size: 0.9rem; margin-bottom: 0.3rem; }
-audio { width: 100%; height: 2.75rem; display: block; }
-figure { margin: 0 0 1.25rem; }
-.picture { background: #ffffff; border-radius: 8px; padding: 0.5rem; overflow-x: auto; }
-.picture img { display: block; max-width: 100%; min-width: 34rem; height: auto; }
-figcaption { color: var(--soft); font-size: 0.85rem; margin-top: 0.4rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.45rem 0.9rem 0.45rem 0; text-align: left; border-bottom: 1px solid var(--line); white-space: nowrap; }
-th { color: var(--soft); font-weight: 500; font-size: 0.85rem; }
-.number { text-align: right; }
-</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-<script>
-// One player sounds at a time.
-document.addEventListener('play', event => {
-  for (const player of document.querySelectorAll('audio')) if (player !== event.target) player.pause();
-}, true);
-</script>
-</body>
-</html>
-"""

@@ -7,17 +7,18 @@ pictures can be compared.
 
 import math
 import os
-import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 import matplotlib
 import numpy as np
 import numpy.typing as npt
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
+from matplotlib.image import imsave
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -54,6 +55,7 @@ _COLOURS = (
   '#e7298a',
 )
 _DRUMS = '#404040'
+_DRUMS_ON_ANY = '#808080'  # on light and on dark
 
 
 def plot_mel(mel, path: str | os.PathLike | None = None, *, title: str = '', config: MelConfig = _DEFAULT) -> Figure:
@@ -115,6 +117,46 @@ def plot_comparison(
     axes[-1].set_xlim(0, seconds)
     axes[-1].set_xlabel('time [s]')
     return _written(figure, path)
+
+
+def draw_mel_strip(mel, path: str | os.PathLike, *, width: int = 1600, config: MelConfig = _DEFAULT) -> None:
+  """Writes a log-mel spectrogram [T, D] as PNG with nothing around it: time from edge to edge, one pixel a band, on the common scale.
+
+  Frames beyond `width` are brought together, the loudest shown, so that no onset is lost.
+  """
+  mel = _checked(mel, 'mel', config)
+  starts = np.linspace(0, len(mel), min(width, len(mel)), endpoint=False).astype(int)
+  columns = np.maximum.reduceat(mel, starts, axis=0)
+  _saved(path, lambda: imsave(path, columns.T, origin='lower', cmap='magma', vmin=math.log(config.floor), vmax=config.log_ceiling))
+
+
+def mel_colours(count: int) -> list[str]:
+  """Colours of the spectrograms' scale, from the floor to the ceiling: for legends that are not drawn here."""
+  return [to_hex(colormaps['magma'](k / (count - 1))) for k in range(count)]
+
+
+def draw_roll_strip(notes: Notes, seconds: float, path: str | os.PathLike, *, width: int = 1600, height: int = 220) -> dict[str, str]:
+  """Writes notes as bars as PNG with nothing around them: `seconds` from edge to edge, transparent where no note is.
+
+  Returns:
+    the colour of each instrument, for a legend.
+  """
+  figure = Figure(figsize=(width / 100, height / 100), dpi=100)
+  pitched, colours = notes.select(~notes.is_drum), _colours(notes)
+  drums = notes.select(notes.is_drum)
+  low, high = (pitched.pitch.min(), pitched.pitch.max()) if len(pitched) else (60, 60)
+  top, bottom = max(high + 2, (low + high) // 2 + 10), min(low - 2, (low + high) // 2 - 10)
+  shortest = seconds / width  # a pixel
+  ax = figure.add_axes((0, 0, 1, 1))
+  ax.axis('off')
+  for program, colour in colours.items():
+    part = pitched.select(pitched.program == program)
+    _bars(ax, part.onset, np.maximum(part.offset, part.onset + shortest), part.pitch, part.velocity, colour, 0.9)
+  _bars(ax, drums.onset, drums.onset + 3 * shortest, np.full(len(drums), bottom), drums.velocity, _DRUMS_ON_ANY, 1.6)
+  ax.set_xlim(0, max(seconds, shortest))
+  ax.set_ylim(bottom - 1.5, top)
+  _saved(path, lambda: figure.savefig(path, format='png', transparent=True))
+  return {PROGRAMS[program]: colour for program, colour in colours.items()} | ({'Drums': _DRUMS_ON_ANY} if len(drums) else {})
 
 
 def plot_loss(
@@ -319,9 +361,12 @@ def _legend(figure: Figure, notes: Notes):
 
 def _written(figure: Figure, path) -> Figure:
   if path is not None:
-    path = pathlib.Path(path)
-    try:
-      figure.savefig(path, format='png')
-    except OSError as e:
-      raise InputError(f'{path}: the picture cannot be written ({e.strerror}); choose a folder that exists and can be written to') from None
+    _saved(path, lambda: figure.savefig(path, format='png'))
   return figure
+
+
+def _saved(path, save) -> None:
+  try:
+    save()
+  except OSError as e:
+    raise InputError(f'{path}: the picture cannot be written ({e.strerror}); choose a folder that exists and can be written to') from None

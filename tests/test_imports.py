@@ -13,13 +13,13 @@ ROOT = Path(__file__).parents[1]
 # From the bottom up.  A module imports from its own package and from lower layers.  A module that is not named here is a verb, on top.
 LAYERS = (
   {'errors'},
-  {'config', 'compilation', 'instruments'},
+  {'config', 'compilation', 'instruments', 'pages'},
   {'notes', 'audio', 'diffusion', 'rendering'},
   {'models', 'data', 'inverter'},
   {'interop', 'training', 'evaluation', 'playing', 'plots', 'demo_page'},
   {'sweeping'},
-  {'gin_files', 'pipeline'},
-  {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect'},
+  {'gin_files', 'pipeline', 'reporting'},
+  {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect', 'report', 'listen'},
 )
 TOP = len(LAYERS)
 HEIGHT = {name: height for height, layer in enumerate(LAYERS) for name in layer}

@@ -1,0 +1,1 @@
+"""Evaluations of the same songs side by side: intervals, tables, a page, a listening test."""
