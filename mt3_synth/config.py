@@ -77,6 +77,10 @@ class NetworkConfig:
   max_noise_time: float = 20000.0  # diffusion time 1 in the units of the time embedding
   dropout: float = 0.1
   dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
+  # How it is computed; results are the same to rounding.
+  attention: Literal['auto', 'plain', 'cudnn'] = 'auto'  # fused kernels where there are any: on CUDA GPUs, of bfloat16
+  remat: Literal['none', 'minimal', 'full'] = 'none'  # training computes again to save memory: nothing, all but products with weights, all
+  scan_layers: bool = False  # layers as a loop, compiled once
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,12 @@ class ModelConfig:
   diffusion: DiffusionConfig = field(default_factory=DiffusionConfig)  # of decoder diffusion
   autoregressive: AutoregressiveConfig = field(default_factory=AutoregressiveConfig)  # of decoder autoregressive
   sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+  @property
+  def plain(self) -> 'ModelConfig':
+    """The same model, however it is computed: a run may go on with other choices of that."""
+    how = {name: NetworkConfig.__dataclass_fields__[name].default for name in ('attention', 'remat', 'scan_layers')}
+    return dataclasses.replace(self, network=dataclasses.replace(self.network, **how))
 
   @property
   def targets(self) -> Literal['log_mel', 'scaled']:

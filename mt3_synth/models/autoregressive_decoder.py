@@ -25,7 +25,7 @@ class AutoregressiveDecoder(Decoder):
     length = before.shape[1]
     seen = jnp.tril(jnp.ones((1, length, length), bool))
     x = self.embed(before, self.Embed_0(length), memory, deterministic)
-    return self.read_out(self._walk(x, memory, deterministic, seen, None)[0], deterministic)
+    return self.read_out(self.walk(x, memory, deterministic, seen=seen), deterministic)
 
   def step(self, before, frame, past, memory: Memory) -> Any:
     """One frame.
@@ -42,22 +42,16 @@ class AutoregressiveDecoder(Decoder):
     seen = (jnp.arange(self.config.target_frames) <= frame)[None, None]
     positions = jax.lax.dynamic_slice_in_dim(self.Embed_0(self.config.target_frames), frame, 1)
     memory = memory.at(frame)
-    x, past = self._walk(self.embed(before[:, None], positions, memory, True), memory, True, seen, (past, frame))
-    return self.read_out(x, True)[:, 0], past
+    x, kept = self.embed(before[:, None], positions, memory, True), []
+    for i, layer in enumerate(self.layers):
+      if memory.aligned is not None:
+        x = x + memory.aligned[i + 1]
+      x, own = layer(x, memory.keys_values[i], memory.masks, True, seen=seen, past=(past[i], frame))
+      kept.append(own)
+    return self.read_out(x, True)[:, 0], kept
 
   def new_past(self, batch: int) -> list:
     """Keys and values of no frames, for each layer."""
     c = self.config
     nothing = jnp.zeros((batch, c.target_frames, c.num_heads, c.head_dim), c.dtype)
     return [(nothing, nothing)] * c.decoder_layers
-
-  def _walk(self, x, memory, deterministic, seen, past):
-    """x through all layers, and each one's keys and values."""
-    kept = []
-    for i, layer in enumerate(self.layers):
-      if memory.aligned is not None:
-        x = x + memory.aligned[i + 1]
-      here = None if past is None else (past[0][i], past[1])
-      x, own = layer(x, memory.keys_values[i], memory.masks, deterministic, seen=seen, past=here)
-      kept.append(own)
-    return x, kept

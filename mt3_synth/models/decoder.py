@@ -17,15 +17,17 @@ from mt3_synth.models.layers import (
   modulate,
   position_encoding,
 )
+from mt3_synth.models.stack import is_staged, through
 
 
 class Memory(NamedTuple):
   """What a segment's conditions are to each decoder layer: computed once, used at every noise level or frame."""
 
-  keys_values: tuple  # of each layer and each of its cross-attentions: (keys, values), each [B, K, H, head_dim]
+  keys_values: tuple  # of each layer, or None, and each of its cross-attentions: (keys, values), each [B, K, H, head_dim]
   masks: tuple  # of each cross-attention: [B, K]
   aligned: tuple | None  # of the input, then of each layer: [B, T, E]
   level: jax.Array | None  # [B, T, D] what the aligned notes' magnitudes add up to, for the output
+  encodings: tuple | None = None  # of each cross-attention: [B, K, E], where each layer is to make its keys and values when it is called
 
   def beside(self, nothing: 'Memory') -> 'Memory':
     """This memory for the first half of 2B rows; the second half hears nothing, and is told of aligned notes what `nothing` is."""
@@ -131,20 +133,22 @@ class Decoder(nn.Module):
     if c.conditioning == 'aligned':
       self.level_out_dense = Dense(c.mel_bands, ('vocab', 'embed'), 'float32', lambda key, shape, dtype: jnp.eye(*shape, dtype=dtype))
 
-  def memorise(self, encodings: list, aligned: Any = None, level: Any = None) -> Memory:
+  def memorise(self, encodings: list, aligned: Any = None, level: Any = None, once: bool = False) -> Memory:
     """The conditions as the layers use them.
 
     Args:
       encodings: (x [B, K, E], mask [B, K]) of the notes and of the context, as far as they are encoded.
       aligned, level: [B, T, E] and [B, T, D] of the aligned note encoder, or None.
+      once: they are used once, so each layer may as well make its keys and values when it is called, and remember none.
     """
     if len(encodings) > 1 and self.config.cross_attend_style == 'concat_encodings':
       encodings = [tuple(jnp.concatenate(parts, axis=1) for parts in zip(*encodings, strict=True))]
-    keys_values = tuple(layer.project([x for x, _ in encodings]) for layer in self.layers)
+    heard = tuple(x for x, _ in encodings)
+    keys_values = tuple(None if once else layer.project(heard) for layer in self.layers)
     if aligned is not None:
       aligned = (aligned, *(layer.aligned_projection(aligned) for layer in self.layers))
       level = self.level_out_dense(level)
-    return Memory(keys_values, tuple(mask for _, mask in encodings), aligned, level)
+    return Memory(keys_values, tuple(mask for _, mask in encodings), aligned, level, heard if once else None)
 
   def embed(self, frames, positions, memory: Memory, deterministic: bool):
     """What the first layer is given of `frames` [B, Q, D] at `positions` [Q, E]."""
@@ -152,6 +156,19 @@ class Decoder(nn.Module):
     if memory.aligned is not None:
       x = x + memory.aligned[0]
     return self.dropout(x, deterministic).astype(self.config.dtype)
+
+  def walk(self, x, memory: Memory, deterministic: bool, film=None, seen=None):
+    """x [B, Q, E] through all layers; film [B or 1, L, 2, 2E], and `seen` of `DecoderLayer`."""
+
+    def call(layer, x, own):
+      keys_values, aligned, film = own
+      x = x if aligned is None else x + aligned
+      keys_values = layer.project(memory.encodings) if keys_values is None else keys_values
+      return layer(x, keys_values, memory.masks, deterministic, film=film, seen=seen)[0]
+
+    aligned = memory.aligned and memory.aligned[1:]
+    own = [(memory.keys_values[i], aligned and aligned[i], None if film is None else film[:, i]) for i in range(len(self.layers))]
+    return through(self.layers, x, own, call)
 
   def read_out(self, x, deterministic: bool) -> Any:
     """[B, Q, outputs] of the last layer's x [B, Q, E]."""
@@ -165,6 +182,7 @@ def memorise(decoder: Decoder, note_encoder: nn.Module, context_encoder: nn.Modu
   if context_encoder is not None:
     mask = conditions.context_mask > 0
     context = [(context_encoder(conditions.context, mask, deterministic), mask)]
+  once = not deterministic and is_staged(decoder.config)
   if decoder.config.conditioning == 'aligned':
-    return decoder.memorise(context, *notes)
-  return decoder.memorise([notes, *context])
+    return decoder.memorise(context, *notes, once=once)
+  return decoder.memorise([notes, *context], once=once)

@@ -25,11 +25,7 @@ class DiffusionDecoder(Decoder):
 
   def __call__(self, z, film, memory: Memory, deterministic: bool) -> Any:
     x = self.embed(z, self.Embed_0(z.shape[1]), memory, deterministic)
-    for i, layer in enumerate(self.layers):
-      if memory.aligned is not None:
-        x = x + memory.aligned[i + 1]
-      x, _ = layer(x, memory.keys_values[i], memory.masks, deterministic, film=film[:, i])
-    output = self.read_out(x, deterministic)
+    output = self.read_out(self.walk(x, memory, deterministic, film), deterministic)
     if memory.level is None:
       return output
     bands = z.shape[-1]  # of x0_and_eps, the level is x0's

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from mt3_synth.config import NetworkConfig
 from mt3_synth.models.layers import DROPOUT_BROADCAST, Dense, Embed, GatedMLP, MultiHeadAttention, RMSNorm, position_encoding
+from mt3_synth.models.stack import through
 
 
 class EncoderLayer(nn.Module):
@@ -24,8 +25,13 @@ class EncoderLayer(nn.Module):
     """x, mask: [B, K, E] and [B, K], or None where all is heard."""
     y = self.pre_attention_layer_norm(x)
     key_mask = None if mask is None else mask[:, None]
-    x = x + self.dropout(self.attention(y, self.attention.project(y), key_mask), deterministic)
+    x = x + self.dropout(self.attention(y, self.attention.project(y), key_mask, first_keys=True), deterministic)
     return x + self.dropout(self.mlp(self.pre_mlp_layer_norm(x), deterministic), deterministic)
+
+
+def encode(layers, x, mask, deterministic: bool):
+  """x [B, K, E] through all layers; what `mask` [B, K] lets be heard comes first in each row."""
+  return through(layers, x, [None] * len(layers), lambda layer, x, _: layer(x, mask, deterministic))
 
 
 class TokenEncoder(nn.Module):
@@ -45,8 +51,8 @@ class TokenEncoder(nn.Module):
     mask = tokens > 0
     x = self.token_embedder.take(tokens) + self.Embed_0(tokens.shape[1])
     x = self.dropout(x, deterministic).astype(self.config.dtype)
-    for layer in self.layers:
-      x = layer(x, mask if self.config.mask_padding else None, deterministic)
+    heard = mask if self.config.mask_padding else None
+    x = encode(self.layers, x, heard, deterministic)
     return self.dropout(self.encoder_norm(x), deterministic), mask
 
 
@@ -68,6 +74,5 @@ class ContextEncoder(nn.Module):
     if self.config.context_positions == 'terminal_relative':  # the last valid frame always has the last position
       positions = jax.vmap(lambda length: jnp.roll(positions, length, axis=0))((mask > 0).sum(-1))
     x = self.dropout(self.input_proj(context) + positions, deterministic).astype(self.config.dtype)
-    for layer in self.layers:
-      x = layer(x, mask, deterministic)
+    x = encode(self.layers, x, mask, deterministic)
     return self.dropout(self.encoder_norm(x), deterministic)

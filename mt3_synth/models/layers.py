@@ -5,6 +5,7 @@ Kernels are float32 and two-dimensional, heads joined, each axis with a logical 
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import flax.linen as nn
@@ -13,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mt3_synth.config import NetworkConfig
+from mt3_synth.errors import InputError
 
 DROPOUT_BROADCAST = (-2,)  # one dropout mask for all positions of an example, as T5X does
 
@@ -129,12 +131,34 @@ class MultiHeadAttention(nn.Module):
     """The keys and values [B, K, H, head_dim] of `memory` [B, K, E]: they serve every query, so compute them once."""
     return self._heads(self.key(memory)), self._heads(self.value(memory))
 
-  def __call__(self, x, keys_values, mask=None):
-    """[B, Q, E].  Keys where `mask` (broadcast to [B, Q, K]) is 0 are not seen; where none is, see `mean_of_unseen`."""
-    keys, values = keys_values
-    logits = jnp.einsum('bqhd,bkhd->bhqk', self._heads(self.query(x)), keys).astype(jnp.float32)
-    # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
+  def __call__(self, x, keys_values, mask=None, first_keys: bool = False):
+    """What x hears, [B, Q, E].
+
+    Args:
+      x: [B, Q, E].
+      keys_values: of `project`.
+      mask: broadcast to [B, Q, K]; keys where it is 0 are not seen.  Where none is, see `mean_of_unseen`.
+      first_keys: the mask is [B, 1, K], and those it lets be seen are the first of each row.
+    """
     seen = None if mask is None else (mask > 0)[:, None]
+    queries = self._heads(self.query(x))
+    attend: Any = _fused_attention if self._is_fused(queries) else self._plain_attention
+    # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
+    return self.out(attend(queries, *keys_values, seen, first_keys).reshape(*x.shape[:-1], -1))
+
+  def _is_fused(self, queries) -> bool:
+    c = self.config
+    there = jax.default_backend() == 'gpu' and c.dtype == 'bfloat16' and c.head_dim % 8 == 0 and c.head_dim <= 128
+    if c.attention == 'cudnn' and not there:
+      raise InputError(
+        f"NetworkConfig.attention is 'cudnn', which needs a CUDA GPU, dtype 'bfloat16' and a head_dim of 8, 16, ... 128; found "
+        f"{jax.default_backend()}, {c.dtype!r} and {c.head_dim}: leave it at 'auto'"
+      )
+    return there and c.attention != 'plain' and not self.mean_of_unseen and queries.shape[1] > 1
+
+  def _plain_attention(self, queries, keys, values, seen, first_keys):
+    del first_keys
+    logits = jnp.einsum('bqhd,bkhd->bhqk', queries, keys).astype(jnp.float32)
     if seen is not None:
       logits = logits + jnp.where(seen, 0.0, -1e10)
     weights = jnp.exp(logits - jax.lax.stop_gradient(logits.max(-1, keepdims=True)))
@@ -143,7 +167,23 @@ class MultiHeadAttention(nn.Module):
     if seen is not None and not self.mean_of_unseen:
       share = jnp.where(seen.any(-1, keepdims=True), share, 0)
     heard = jnp.einsum('bhqk,bkhd->bhqd', weights.astype(values.dtype), values) * share.astype(values.dtype)
-    return self.out(heard.swapaxes(1, 2).reshape(*x.shape[:-1], -1))
+    return heard.swapaxes(1, 2)
+
+
+FUSED = 'cudnn'  # the implementation of fused attention that jax.nn.dot_product_attention is asked for
+
+
+def _fused_attention(queries, keys, values, seen, first_keys):
+  """[B, Q, H, head_dim] by kernels that keep no attention weights."""
+  attend = partial(jax.nn.dot_product_attention, queries, keys, values, scale=1.0, implementation=FUSED)
+  if seen is None:
+    return attend()
+  any_seen = seen.any(-1)[..., None]  # [B or 1, 1, Q or 1, 1]
+  if first_keys:  # the rest of each row is not computed
+    heard = attend(key_value_seq_lengths=jnp.maximum(seen[:, 0, 0].sum(-1), 1).astype(jnp.int32))
+  else:
+    heard = attend(mask=jnp.broadcast_to(seen, (len(queries), 1, queries.shape[1], keys.shape[1])))
+  return jnp.where(any_seen.swapaxes(1, 2), heard, 0)
 
 
 class GatedMLP(nn.Module):
