@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from mt3_synth.errors import InputError
-from mt3_synth.evaluation.records import is_evaluation
+from mt3_synth.evaluation.records import is_whole
 from mt3_synth.gin_files import read_gin
 from mt3_synth.sweeping.cells import Cell, expand, label, read_choice
 from mt3_synth.sweeping.config import SweepConfig
@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--executor', choices=EXECUTORS, default='local', help='this machine (default), or Slurm')
   parser.add_argument('--jobs', type=int, metavar='N', help='cells at a time (default: one on this machine, all in Slurm)')
   parser.add_argument(
-    '--out', type=Path, required=True, metavar='DIR', help='cells are made in DIR/CELL, the page is DIR/report/index.html'
+    '--out', type=Path, required=True, metavar='DIR', help='cells are made in DIR/CELL, pages are DIR/report/EVALUATION/index.html'
   )
   parser.add_argument('--dry_run', action='store_true', help='list the cells, their commands and costs; run nothing')
 
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
   executor = Executor(args.executor, args.out / 'jobs', config.resources)
   steps = {name: each.total_steps for name, each in configs.items()}
   failures = run_cells(cells, steps, executor, args.out.absolute(), args.jobs or config.jobs)
-  status = write_reports(cells, args.out, config)
+  status = write_reports(cells, args.out / 'report', config)
   if failures:
     _list(failures, len(cells))
   return status or (SOME_FAILED if failures else 0)
@@ -80,22 +80,26 @@ def read_cell(cell: Cell) -> TrainConfig:
 
 
 def write_reports(cells: list[Cell], out: Path, config: SweepConfig) -> int:
-  """Makes the reports of what is evaluated: of all cells, and of those that share a value.  The worst exit status."""
-  groups = {'report': cells}
+  """A report of each evaluation: of all cells, and of those that share a value.  The worst exit status."""
+  groups = {'': cells}
   for axis in config.report_by:
     for value in dict.fromkeys(cell.values[axis] for cell in cells):
-      groups[f'report-{value}'] = [cell for cell in cells if cell.values[axis] == value]
-  same = [name for name, group in groups.items() if name != 'report' and len(group) == len(cells)]
-  return max(_report(group, out / name, config.report) for name, group in groups.items() if name not in same)
+      alike = [cell for cell in cells if cell.values[axis] == value]
+      groups |= {f'-{value}': alike} if len(alike) < len(cells) else {}
+  statuses = [
+    _report(name, group, out / f'{name}{suffix}', config.report) for name in config.evaluations for suffix, group in groups.items()
+  ]
+  return max(statuses, default=0)
 
 
-def _report(cells: list[Cell], folder: Path, arguments: tuple[str, ...]) -> int:
-  evaluated = [cell for cell in cells if is_evaluation(cell.evaluation)]
-  if not evaluated:
+def _report(name: str, cells: list[Cell], folder: Path, arguments: tuple[str, ...]) -> int:
+  folders = [(cell, cell.evaluations[name]) for cell in cells]
+  whole = [(cell, evaluation) for cell, evaluation in folders if is_whole(evaluation)]
+  if not whole:
     print(f'{folder}: no cell of it was evaluated, so there is no report', file=sys.stderr)
     return SOME_FAILED
-  names = [label(cell, cells) for cell in evaluated]
-  words = ['report', *(str(cell.evaluation) for cell in evaluated), '--out', str(folder), '--names', *names, *arguments]
+  names = [label(cell, cells) for cell, _ in whole]
+  words = ['report', *(str(evaluation) for _, evaluation in whole), '--out', str(folder), '--names', *names, *arguments]
   return subprocess.run([*PROGRAM, *words], check=False).returncode
 
 

@@ -7,6 +7,7 @@ import pytest
 
 import mt3_synth.sweep
 from mt3_synth import cli
+from mt3_synth.evaluation.records import Evaluation, write_evaluation
 from mt3_synth.gin_files import read_gin
 from mt3_synth.sweep import read_cell
 from mt3_synth.sweeping.cells import expand
@@ -28,8 +29,8 @@ class Fake:
     failures = [Failure(cell, 'train', 'no room', out / 'train.log') for cell in cells if cell.name in self.failing]
     for cell in cells:
       if cell.name not in self.failing:
-        cell.evaluation.mkdir(parents=True)
-        (cell.evaluation / 'evaluation.json').touch()
+        (evaluation,) = cell.evaluations.values()
+        write_evaluation(evaluation, Evaluation('x', 'x', 'x', 'x', 'predicted', {}, 'x', 0, {}, {}, {}, (), 1, 'x', 'x', 'x'))
     return failures
 
   def report(self, words, **_):
@@ -79,16 +80,16 @@ def test_all_cells_are_reported_and_each_conditioning_by_itself(tmp_path, fake):
   assert len(fake.cells) == 8
   assert set(fake.steps.values()) == {7}
   assert fake.reports == [
-    (f'{tmp_path}/report', ['ar tokens', 'ar aligned', 'ddpm tokens', 'ddpm aligned'] * 2),
-    (f'{tmp_path}/report-tokens', ['ar', 'ddpm'] * 2),
-    (f'{tmp_path}/report-aligned', ['ar', 'ddpm'] * 2),
+    (f'{tmp_path}/report/embedded', ['ar tokens', 'ar aligned', 'ddpm tokens', 'ddpm aligned'] * 2),
+    (f'{tmp_path}/report/embedded-tokens', ['ar', 'ddpm'] * 2),
+    (f'{tmp_path}/report/embedded-aligned', ['ar', 'ddpm'] * 2),
   ]
 
 
 def test_failures_are_listed_and_the_rest_is_reported(tmp_path, fake, capsys):
   fake.failing = {'ar-tokens-tiny-0'}
   assert sweep(tmp_path, '--set', 'model=ar,ddpm', '--set', 'conditioning=tokens') == 3
-  assert fake.reports == [(f'{tmp_path}/report', ['ddpm'])]
+  assert fake.reports == [(f'{tmp_path}/report/embedded', ['ddpm'])]
   listed = capsys.readouterr().err
   assert '1 of 2 cells failed; the same command tries them again:' in listed
   assert f'ar-tokens-tiny-0: train failed: no room ({tmp_path}/train.log)' in listed

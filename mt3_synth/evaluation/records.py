@@ -177,6 +177,11 @@ def is_evaluation(folder: str | Path) -> bool:
   return (Path(folder) / EVALUATION).is_file()
 
 
+def is_whole(folder: str | Path) -> bool:
+  """Whether every song has a result, be it that it failed."""
+  return is_evaluation(folder) and count_songs(folder) >= len(read_evaluation(folder).songs)
+
+
 def count_songs(folder: str | Path) -> int:
   """How many songs have a result."""
   return sum(1 for _ in (Path(folder) / 'songs').glob('*.json'))

@@ -10,6 +10,8 @@ from pathlib import Path
 from mt3_synth.errors import InputError
 from mt3_synth.sweeping.config import SweepConfig
 
+TRAIN = 'train'  # the first of a cell's commands
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -18,9 +20,9 @@ class Cell:
   Attributes:
     name: its folder's, the values and the seed.
     values: of each axis.
-    folder: absolute; what `mt3-synth train` writes, and `evaluation/`.
+    folder: absolute; what `mt3-synth train` writes, and `evaluations/NAME`.
     gin_files, bindings: of its training.
-    evaluate: the arguments of its evaluation, checkpoint and folder aside.
+    evaluate: the arguments of its evaluations by name, checkpoint and folder aside.
   """
 
   name: str
@@ -29,20 +31,21 @@ class Cell:
   folder: Path
   gin_files: tuple[str, ...]
   bindings: tuple[str, ...]
-  evaluate: tuple[str, ...]
+  evaluate: Mapping[str, tuple[str, ...]]
 
   @property
-  def evaluation(self) -> Path:
-    return self.folder / 'evaluation'
+  def evaluations(self) -> dict[str, Path]:
+    """The folder of each evaluation."""
+    return {name: self.folder / 'evaluations' / name for name in self.evaluate}
 
   @property
   def commands(self) -> dict[str, list[str]]:
-    """The verbs to run, in order, with their arguments."""
+    """The verbs to run, in order, with their arguments, each by a name that a log file can have."""
     files = [word for file in self.gin_files for word in ('--gin_file', file)]
-    return {
-      'train': ['train', *files, *(f'--gin.{binding}' for binding in self.bindings)],
-      'evaluate': ['evaluate', '--checkpoint', str(self.folder), '--out', str(self.evaluation), *self.evaluate],
-    }
+    commands = {TRAIN: ['train', *files, *(f'--gin.{binding}' for binding in self.bindings)]}
+    for name, folder in self.evaluations.items():
+      commands[f'evaluate-{name}'] = ['evaluate', '--checkpoint', str(self.folder), '--out', str(folder), *self.evaluate[name]]
+    return commands
 
 
 def expand(
@@ -105,7 +108,7 @@ def _cell(config: SweepConfig, out: Path, values: dict[str, str], seed: int, bin
     folder,
     gin_files=tuple(word for word in words if _is_file(word)),
     bindings=(*(word for word in words if not _is_file(word)), f'TrainConfig.seed={seed}', f'MODEL_DIR={str(folder)!r}', *bindings),
-    evaluate=tuple(_filled(config.evaluate, values, seed)),
+    evaluate={name: tuple(_filled(words, values, seed)) for name, words in config.evaluations.items()},
   )
 
 
@@ -127,9 +130,9 @@ def _check(config: SweepConfig, chosen: Mapping[str, Sequence[str]]) -> None:
   for axis, values in config.axes.items():
     if not values:
       raise InputError(f'SweepConfig.axes: {axis} has no values')
-    for word in (axis, *values):
-      if not re.fullmatch(r'\w[\w.]*', word):
-        raise InputError(f'SweepConfig.axes: {word!r} is no name; expected letters, digits, _ and .')
+  for word in [*config.axes, *(value for values in config.axes.values() for value in values), *config.evaluations]:
+    if not re.fullmatch(r'\w[\w.]*', word):
+      raise InputError(f'SweepConfig: {word!r} is no name for an axis, a value or an evaluation; expected letters, digits, _ and .')
   if not config.axes:
     raise InputError('SweepConfig.axes is empty, expected {axis: {value: [gin files and bindings]}}')
   named = {'--set': chosen, 'SweepConfig.report_by': {axis: () for axis in config.report_by}}

@@ -15,7 +15,7 @@ class SweepConfig:
     common: words for every cell.
     combinations: {'AXIS=VALUE AXIS=VALUE': words} for the cells that have all those values.
     seeds: each cell is trained once with each.
-    evaluate: the arguments of `mt3-synth evaluate`, checkpoint and folder aside.
+    evaluations: {name: the arguments of `mt3-synth evaluate`, checkpoint and folder aside}.  Each has a report of its own.
     report: the arguments of `mt3-synth report`, folders and names aside.
     report_by: axes; besides the report of all cells there is one for each of their values, compared to its own first model.
     jobs: how many cells at a time; 0 is one on this machine, all at once on a cluster.
@@ -26,7 +26,7 @@ class SweepConfig:
   common: tuple[str, ...] = ()
   combinations: dict[str, list[str]] = field(default_factory=dict)
   seeds: tuple[int, ...] = (0,)
-  evaluate: tuple[str, ...] = ()
+  evaluations: dict[str, list[str]] = field(default_factory=dict)
   report: tuple[str, ...] = ()
   report_by: tuple[str, ...] = ()
   jobs: int = 0

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mt3_synth.sweeping.cells import Cell
+from mt3_synth.sweeping.cells import TRAIN, Cell
 from mt3_synth.sweeping.record import Record, commands_of, read_record, write_record
 
 LOCK = '.lock'  # a file that who works in a folder holds
@@ -50,19 +50,19 @@ class Job:
 
   def __call__(self) -> None:
     with alone_in(self.cell.folder, self._stop_if_ended) as held:
-      record = begin(self.cell)
+      record, failure = begin(self.cell), None
       for verb, words in self.cell.commands.items():
-        start = time.monotonic()
-        log = self.cell.folder / f'{verb}.log'
+        start, log = time.monotonic(), self.cell.folder / f'{verb}.log'
         status = self._run(words, log, held)
-        seconds = record.seconds | {verb: round(record.seconds.get(verb, 0.0) + time.monotonic() - start, 1)}
-        record = replace(record, verb=verb, seconds=seconds)
-        if status:
-          # A verb that did its work but for some songs leaves what a report can be made of; the cell is begun again by the next command.
-          write_record(self.cell, replace(record, status='failed', error=_explain(status, log)))
-          return
+        seconds = record.seconds.get(verb, 0.0) + time.monotonic() - start
+        record = replace(record, verb=verb, seconds=record.seconds | {verb: round(seconds, 1)})
         write_record(self.cell, record)
-      write_record(self.cell, replace(record, status='done'))
+        if status:
+          failure = failure or replace(record, status='failed', error=_explain(status, log))
+          if verb == TRAIN:
+            break  # the other verbs can do without one another
+      last = replace(failure, seconds=record.seconds) if failure else replace(record, status='done')
+      write_record(self.cell, last)
 
   def checkpoint(self):
     """What submitit queues again where a cluster's time is over or the job is displaced."""
@@ -100,10 +100,11 @@ class Job:
 
 
 def begin(cell: Cell) -> Record:
-  """The record of a cell that goes on; what an evaluation by other commands left is removed."""
+  """The record of a cell that goes on; what evaluations after other commands left is removed."""
   before, commands = read_record(cell), commands_of(cell)
   if before and before.commands != commands:
-    shutil.rmtree(cell.evaluation, ignore_errors=True)
+    for folder in cell.evaluations.values():
+      shutil.rmtree(folder, ignore_errors=True)
   record = Record(commands, seconds=before.seconds if before else {})
   write_record(cell, record)
   return record

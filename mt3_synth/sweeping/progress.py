@@ -10,7 +10,7 @@ from typing import Self
 from tqdm import tqdm
 
 from mt3_synth.errors import InputError
-from mt3_synth.evaluation.records import count_songs, read_evaluation
+from mt3_synth.evaluation.records import count_songs, is_evaluation, read_evaluation
 from mt3_synth.sweeping.cells import Cell
 from mt3_synth.sweeping.record import is_done
 
@@ -58,8 +58,9 @@ def fraction_done(cell: Cell, steps: int) -> float:
   """From 0 to 1, of a cell's time."""
   if is_done(cell):
     return 1.0
-  done, songs = songs_done(cell)
-  return _TRAINING * min(steps_done(cell) / steps, 1.0) + (1 - _TRAINING) * (done / songs if songs else 0.0)
+  evaluated = [done / songs for done, songs in (songs_done(folder) for folder in cell.evaluations.values()) if songs]
+  share = sum(evaluated) / len(cell.evaluations) if cell.evaluations else 1.0
+  return _TRAINING * min(steps_done(cell) / steps, 1.0) + (1 - _TRAINING) * share
 
 
 def steps_done(cell: Cell) -> int:
@@ -67,18 +68,19 @@ def steps_done(cell: Cell) -> int:
   return max((int(line['step']) for line in _last_lines(cell.folder / 'metrics.jsonl')), default=0)
 
 
-def songs_done(cell: Cell) -> tuple[int, int]:
+def songs_done(evaluation: Path) -> tuple[int, int]:
   """How many songs are evaluated, and of how many; of 0 before it has begun."""
   try:
-    return count_songs(cell.evaluation), len(read_evaluation(cell.evaluation).songs)
+    return count_songs(evaluation), len(read_evaluation(evaluation).songs)
   except InputError:
     return 0, 0
 
 
 def _doing(cell: Cell, steps: int) -> str:
-  done, songs = songs_done(cell)
-  if songs:
-    return f'{cell.name}: song {min(done + 1, songs)} of {songs}'
+  begun = [(name, *songs_done(folder)) for name, folder in cell.evaluations.items() if is_evaluation(folder)]
+  if begun:
+    name, done, songs = begun[-1]
+    return f'{cell.name}: {name}, song {min(done + 1, songs)} of {songs}'
   return f'{cell.name}: step {steps_done(cell)} of {steps}'
 
 

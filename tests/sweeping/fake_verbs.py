@@ -35,6 +35,9 @@ def train(words):
 def evaluate(words):
   out = Path(words[words.index('--out') + 1])
   write_evaluation(out, Evaluation('x', 'x', 'x', 'x', 'predicted', {}, 'x', 0, {}, {}, {}, SONGS, 1, 'x', 'x', 'x'))
+  if os.environ.get('FAILS') == out.name:
+    print('a song is gone')
+    return 3
   for song in SONGS:
     if not read_song(out, song):
       write_song(out, SongResult(song, 'ok'))

@@ -10,7 +10,7 @@ from mt3_synth.sweeping.running import Failure, run_cells
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = (sys.executable, str(Path(__file__).with_name('fake_verbs.py')))
-CONFIG = SweepConfig(axes={'model': {'ar': [], 'ddpm': []}})
+CONFIG = SweepConfig(axes={'model': {'ar': [], 'ddpm': []}}, evaluations={'test': [], 'validation': []})
 
 
 def cells(out: Path, steps: int) -> list[Cell]:

@@ -13,7 +13,7 @@ CONFIG = SweepConfig(
   },
   common=('task.gin', "C='{model}'"),
   combinations={'model=ar size=tiny': ['D={seed}'], 'size=small': ['last.gin']},
-  evaluate=('--seed', '{seed}'),
+  evaluations={'test': ['--seed', '{seed}']},
 )
 
 
@@ -38,8 +38,8 @@ def test_the_commands_are_the_verbs():
   cell = expand(CONFIG, Path('/out'), {'model': ['ddpm'], 'size': ['tiny']})[0]
   words = ['train', '--gin_file', 'ddpm/tiny.gin', '--gin_file', 'task.gin', '--gin.B=2', "--gin.C='ddpm'"]
   assert cell.commands['train'] == [*words, '--gin.TrainConfig.seed=0', "--gin.MODEL_DIR='/out/ddpm-tiny-0'"]
-  evaluate = ['evaluate', '--checkpoint', '/out/ddpm-tiny-0', '--out', '/out/ddpm-tiny-0/evaluation', '--seed', '0']
-  assert cell.commands['evaluate'] == evaluate
+  evaluate = ['evaluate', '--checkpoint', '/out/ddpm-tiny-0', '--out', '/out/ddpm-tiny-0/evaluations/test', '--seed', '0']
+  assert cell.commands['evaluate-test'] == evaluate
 
 
 def test_folders_do_not_depend_on_where_a_job_runs():

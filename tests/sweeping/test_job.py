@@ -35,8 +35,9 @@ def test_a_cell_is_trained_evaluated_and_done(cell):
   assert fraction_done(cell, 3) == 0
   job(cell)()
   assert is_done(cell)
-  assert (steps_done(cell), songs_done(cell), fraction_done(cell, 3)) == (3, (2, 2), 1.0)
-  assert set(record_of(cell).seconds) == {'train', 'evaluate'}
+  assert (steps_done(cell), fraction_done(cell, 3)) == (3, 1.0)
+  assert [songs_done(folder) for folder in cell.evaluations.values()] == [(2, 2), (2, 2)]
+  assert set(record_of(cell).seconds) == {'train', 'evaluate-test', 'evaluate-validation'}
 
 
 def test_a_verb_that_fails_is_recorded_with_its_last_line_and_tried_again(cell, monkeypatch):
@@ -44,10 +45,19 @@ def test_a_verb_that_fails_is_recorded_with_its_last_line_and_tried_again(cell, 
   job(cell)()
   record = record_of(cell)
   assert (record.status, record.verb, record.error) == ('failed', 'train', 'the corpus is gone')
-  assert not cell.evaluation.exists()
+  assert not (cell.folder / 'evaluations').exists()
   monkeypatch.delenv('FAILS')
   job(cell)()
   assert is_done(cell)
+
+
+def test_an_evaluation_that_fails_does_not_keep_the_others_from_theirs(cell, monkeypatch):
+  monkeypatch.setenv('FAILS', 'test')
+  job(cell)()
+  record = record_of(cell)
+  assert (record.status, record.verb, record.error) == ('failed', 'evaluate-test', 'a song is gone')
+  assert [songs_done(folder) for folder in cell.evaluations.values()] == [(0, 2), (2, 2)]
+  assert set(record.seconds) == {'train', 'evaluate-test', 'evaluate-validation'}
 
 
 def test_a_verb_that_is_killed_says_by_what(cell, monkeypatch):
@@ -58,14 +68,14 @@ def test_a_verb_that_is_killed_says_by_what(cell, monkeypatch):
 
 def test_another_command_trains_on_and_evaluates_anew(cell):
   job(cell)()
-  (cell.evaluation / 'songs' / 'stale.json').touch()
+  (cell.evaluations['test'] / 'songs' / 'stale.json').touch()
   longer = cells(cell.folder.parents[0], 5)[0]
   assert not is_done(longer)
   job(longer)()
   assert is_done(longer)
   assert steps_done(longer) == 5
   assert len(set(processes(longer))) == 2
-  assert not (cell.evaluation / 'songs' / 'stale.json').exists()
+  assert not (cell.evaluations['test'] / 'songs' / 'stale.json').exists()
 
 
 def test_a_moved_sweep_is_still_done(cell, tmp_path):
