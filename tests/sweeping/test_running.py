@@ -42,7 +42,7 @@ def test_failures_are_listed_and_the_rest_is_done(tmp_path, monkeypatch, capfd):
   assert '1 of 2 cells are done already' in capfd.readouterr().err
 
 
-@pytest.mark.parametrize('kill', [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize('kill', [signal.SIGKILL, signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_sweep_that_is_killed_leaves_nothing_behind_and_goes_on(tmp_path, kill):
   steps = 150
   both = cells(tmp_path, steps)
