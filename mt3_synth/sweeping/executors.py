@@ -1,9 +1,14 @@
 """Where jobs run: on this machine, or in Slurm; both by submitit."""
 
+import getpass
+import math
 import os
 import signal
+import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,6 +19,7 @@ from mt3_synth.sweeping.job import Job
 EXECUTORS = ('local', 'slurm')
 _LONG = {'local': 60 * 24 * 30, 'slurm': 60 * 24}  # minutes; submitit's own limit is 5
 _GPUS = 'CUDA_VISIBLE_DEVICES'
+_ASK_EVERY = 10.0  # seconds
 _ID = 'slurm_job'  # a file in the cell's folder
 
 
@@ -27,6 +33,47 @@ class Submitted(Protocol):
   def paths(self) -> Any: ...
 
   def done(self) -> bool: ...
+
+
+class Queue:
+  """The user's jobs that wait or run in Slurm, asked for at most every ten seconds.
+
+  submitit itself asks the accounting database, which not every cluster has, and that every ten minutes.
+  """
+
+  def __init__(self):
+    self._jobs, self._asked = frozenset(), -math.inf
+
+  def forget(self) -> None:
+    self._asked = -math.inf
+
+  def holds(self, job_id: str) -> bool:
+    if time.monotonic() - self._asked > _ASK_EVERY:
+      command = ['squeue', '--noheader', '--user', getpass.getuser(), '--format', '%i']
+      asked = subprocess.run(command, capture_output=True, text=True, check=False)
+      if asked.returncode:
+        return True  # the controller is busy: nothing is known
+      self._jobs, self._asked = frozenset(asked.stdout.split()), time.monotonic()
+    return job_id in self._jobs
+
+
+@dataclass(frozen=True)
+class SlurmJob:
+  """A job that is done when Slurm has it no more: `submitted` with another `done`."""
+
+  submitted: Submitted
+  queue: Queue
+
+  @property
+  def job_id(self) -> str:
+    return self.submitted.job_id
+
+  @property
+  def paths(self) -> Any:
+    return self.submitted.paths
+
+  def done(self) -> bool:
+    return self.paths.result_pickle.exists() or not self.queue.holds(self.job_id)
 
 
 class Executor:
@@ -47,7 +94,7 @@ class Executor:
     except ImportError as e:
       raise InputError(f"sweeps need submitit ({e}): pip install 'mt3_synth[sweep]'") from None
     self.outlives_sweep = kind == 'slurm'
-    self._resources = dict(resources)
+    self._resources, self._queue = dict(resources), Queue()
     try:
       self._executor = submitit.AutoExecutor(folder, cluster=kind)
       self._executor.update_parameters(**{'timeout_min': _LONG[kind]} | self._resources)
@@ -72,20 +119,22 @@ class Executor:
         submitted = self._executor.submit(job)
     except (FailedJobError, FailedSubmissionError) as e:
       raise InputError(f'{job.cell.name}: could not be submitted: {" ".join(str(e).split())[:300]}') from None
-    if self.outlives_sweep:
-      job.cell.folder.mkdir(parents=True, exist_ok=True)
-      (job.cell.folder / _ID).write_text(submitted.job_id)
-    return submitted
+    if not self.outlives_sweep:
+      return submitted
+    job.cell.folder.mkdir(parents=True, exist_ok=True)
+    (job.cell.folder / _ID).write_text(submitted.job_id)
+    self._queue.forget()  # the last answer is older than this job
+    return SlurmJob(submitted, self._queue)
 
   def find(self, cell: Cell) -> Submitted | None:
     """The job of a cell that an earlier command left in the queue."""
     file = cell.folder / _ID
     if not self.outlives_sweep or not file.is_file():
       return None
-    from submitit import SlurmJob
+    import submitit
 
-    job = SlurmJob(self._executor.folder, file.read_text().strip())
-    return None if job.done(force_check=True) else job
+    job = SlurmJob(submitit.SlurmJob(self._executor.folder, file.read_text().strip()), self._queue)
+    return None if job.done() else job
 
 
 @contextmanager

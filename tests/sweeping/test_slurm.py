@@ -21,8 +21,7 @@ SCRIPTS = {
 cp "$1" "$QUEUE/$id.sh"; SLURM_JOB_ID=$id SLURM_NTASKS=1 SLURM_PROCID=0 SLURM_LOCALID=0 nohup sh -c "bash '$1'; rm '$QUEUE/$id.running'" \
   > "$QUEUE/$id.out" 2>&1 < /dev/null &
 echo $! > "$QUEUE/$id.running"; echo "Submitted batch job $id" """,
-  'sacct': """echo "JobID|State|NodeList"
-while [ $# -gt 0 ]; do [ "$1" = -j ] && { [ -f "$QUEUE/$2.running" ] && echo "$2|RUNNING|a" || echo "$2|COMPLETED|a"; }; shift; done""",
+  'squeue': 'cd "$QUEUE"; for job in *.running; do echo "${job%.running}"; done',
 }
 
 
@@ -59,6 +58,13 @@ def test_jobs_go_on_without_the_sweep_which_finds_them_again(tmp_path, queue):
   assert sweep(out, steps, 'slurm') == []
   assert all(map(is_done, cells(out, steps)))
   assert len(list(queue.glob('*.sh'))) == 2  # none was submitted again
+
+
+def test_a_job_that_slurm_ends_is_a_failure(tmp_path, queue, monkeypatch):
+  monkeypatch.setattr('mt3_synth.sweeping.executors._ASK_EVERY', 0.2)
+  (tmp_path / 'bin' / 'srun').write_text('#!/bin/bash\nexit 1\n')  # the node is gone: no word of the job
+  failures = sweep(tmp_path / 'sweep', 3, 'slurm')
+  assert [(failure.cell.name, failure.error) for failure in failures] == [('ar-0', 'ended without a word'), ('ddpm-0', 'ended without a word')]
 
 
 def test_what_slurm_refuses_is_told(tmp_path, queue):
