@@ -83,7 +83,7 @@ class Job:
         env=environment,
         pass_fds=(held,),  # the folder is taken until this process has ended too
         start_new_session=True,  # a Ctrl-C is the sweep's to hear
-        preexec_fn=_end_with_parent,
+        preexec_fn=_as_child,
       )
     try:
       while True:
@@ -155,8 +155,9 @@ def _try_lock(descriptor: int, kind: int) -> bool:
   return True
 
 
-def _end_with_parent() -> None:
-  """Linux ends this process where the job is killed; elsewhere only a killed job can leave one behind."""
+def _as_child() -> None:
+  """Before a verb begins.  Linux ends it where the job is killed; elsewhere only a killed job can leave one behind."""
+  signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # Slurm's word that time is nearly over: the job's to hear, which then asks the verb to end
   if sys.platform == 'linux':
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 

@@ -64,7 +64,10 @@ def test_a_job_that_slurm_ends_is_a_failure(tmp_path, queue, monkeypatch):
   monkeypatch.setattr('mt3_synth.sweeping.executors._ASK_EVERY', 0.2)
   (tmp_path / 'bin' / 'srun').write_text('#!/bin/bash\nexit 1\n')  # the node is gone: no word of the job
   failures = sweep(tmp_path / 'sweep', 3, 'slurm')
-  assert [(failure.cell.name, failure.error) for failure in failures] == [('ar-0', 'ended without a word'), ('ddpm-0', 'ended without a word')]
+  assert [(failure.cell.name, failure.error) for failure in failures] == [
+    ('ar-0', 'ended without a word'),
+    ('ddpm-0', 'ended without a word'),
+  ]
 
 
 def test_what_slurm_refuses_is_told(tmp_path, queue):
