@@ -13,6 +13,7 @@ VERBS = {
   'prepare': 'turn a published corpus into one that training reads',
   'train': 'train a model from gin files',
   'sweep': 'train and evaluate a table of models, and report how they compare',
+  'evaluate': 'play the songs of a corpus with a model and measure how near that comes to their recordings',
   'export': "a training run's parameters as a small model folder, or as one for diffusers",
   'import': 'a published checkpoint, of T5X or diffusers, as a model folder',
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',

@@ -32,11 +32,13 @@ class Score:
     frames: of the whole piece.
     size: token ids, or aligned notes, that its fullest segment takes.
     row: (segment, size) -> what the note encoder is told of it, without a batch axis.
+    past: scaled mel [frames, D] that segments hear before them in place of what was played; nothing, where it has no frames.
   """
 
   frames: int
   size: int
   row: Callable[[int, int], Any]
+  past: np.ndarray | None = None
 
 
 class Progress(NamedTuple):
@@ -63,17 +65,24 @@ def frame_count(notes: Notes, config: ModelConfig) -> int:
   return num_frames(notes.duration + TAIL_SECONDS, config.mel)
 
 
-def score(notes: Notes, config: ModelConfig, strict: bool = False) -> Score:
+def score(notes: Notes, config: ModelConfig, strict: bool = False, total: int | None = None) -> Score:
   """What a model of `config` reads of a piece, each segment when it is asked for.
+
+  Args:
+    notes: the piece's.
+    config: the model's.
+    strict: see below.
+    total: frames of the piece; `frame_count` where None.
 
   Raises:
     InputError: `strict`, and a segment has more notes than fit; else the faintest are left out with an InputWarning.
   """
-  return (_token_score if config.network.conditioning == 'tokens' else _aligned_score)(notes, config, strict)
+  total = frame_count(notes, config) if total is None else total
+  return (_token_score if config.network.conditioning == 'tokens' else _aligned_score)(notes, config, strict, total)
 
 
-def _token_score(notes, config, strict):
-  frames, total = config.network.target_frames, frame_count(notes, config)
+def _token_score(notes, config, strict, total):
+  frames = config.network.target_frames
   events = song_events(notes, config.notes)
   longest = int(count_tokens(events, np.arange(0, total, frames), frames, mel=config.mel).max())
   too_long = 'error' if strict else 'thin'
@@ -85,8 +94,8 @@ def _token_score(notes, config, strict):
   return Score(total, _bucket(longest, config), row)
 
 
-def _aligned_score(notes, config, strict):
-  frames, total = config.network.target_frames, frame_count(notes, config)
+def _aligned_score(notes, config, strict, total):
+  frames = config.network.target_frames
   cut = partial(aligned_notes, notes, frames=frames, config=config.notes, mel=config.mel)
   with warnings.catch_warnings():  # of notes left out: when they are, segment after segment
     warnings.simplefilter('error' if strict else 'ignore', InputWarning)
@@ -166,6 +175,17 @@ def _batch(slots, scores, keys, size, network) -> tuple[Conditions, jax.Array]:
   noise = [jax.random.fold_in(keys[slot.song], slot.segment) for slot in slots]
   conditions = Conditions(notes)
   if network.context_frames:
-    heard = [np.full(network.context_frames, slot.segment > 0, np.int32) for slot in slots]
-    conditions = Conditions(notes, stack(*(slot.context for slot in slots)), stack(*heard))
+    contexts, heard = zip(*(_heard(slot, scores[slot.song].past, network) for slot in slots), strict=True)
+    conditions = Conditions(notes, stack(*contexts), stack(*heard))
   return conditions, jax.numpy.stack(noise + noise[-1:] * missing)
+
+
+def _heard(slot, past, network) -> tuple[np.ndarray, np.ndarray]:
+  """What a slot's next segment hears before it, [C, D], and which frames of it count, [C]."""
+  context = slot.context
+  if past is not None:
+    end = slot.segment * network.target_frames
+    before = past[max(end - network.context_frames, 0) : end]
+    context = np.pad(before, ((network.context_frames - len(before), 0), (0, 0)))
+  counts = slot.segment > 0 and (past is None or len(past) > 0)
+  return context, np.full(network.context_frames, counts, np.int32)

@@ -16,9 +16,11 @@ LAYERS = (
   {'config', 'compilation', 'instruments', 'pages'},
   {'notes', 'audio', 'diffusion', 'rendering'},
   {'models', 'data', 'inverter'},
-  {'interop', 'training', 'evaluation', 'playing', 'plots', 'demo_page'},
-  {'sweeping'},
-  {'gin_files', 'pipeline', 'reporting'},
+  {'interop', 'training', 'playing', 'plots', 'demo_page'},
+  {'pipeline'},
+  {'evaluation'},
+  {'sweeping', 'reporting'},
+  {'gin_files'},
   {'prepare', 'train', 'synthesize', 'render', 'export', 'evaluate', 'sweep', 'inspect', 'report', 'listen'},
 )
 TOP = len(LAYERS)
@@ -37,7 +39,7 @@ ONLY_IN = {
   'huggingface_hub': {'interop/hub.py'},
   'onnxruntime': {'inverter/onnx.py'},
   'matplotlib': {'plots.py'},
-  'tensorflow': {'data/tasks', 'inverter/saved_model.py'},
+  'tensorflow': {'data/tasks', 'inverter/saved_model.py', 'evaluation/saved_model_embedder.py'},
   'seqio': {'data/tasks'},
   'data_prep': {'prepare.py'},
   'submitit': {'sweeping/executors.py', 'sweeping/job.py'},

@@ -3,6 +3,7 @@
 import inspect
 import itertools
 import warnings
+from dataclasses import replace
 from types import SimpleNamespace
 
 import jax
@@ -18,8 +19,8 @@ from mt3_synth.models.pretrained import save_pretrained
 from mt3_synth.notes import Notes, encode_song, song_events, write_midi
 from mt3_synth.notes.aligned import aligned_notes
 from mt3_synth.notes.midi_processor import MidiProcessor
-from mt3_synth.pipeline import SpectrogramDiffusionPipeline
-from mt3_synth.playing import TAIL_SECONDS
+from mt3_synth.pipeline import SpectrogramDiffusionPipeline, seed_keys
+from mt3_synth.playing import TAIL_SECONDS, score
 from tests.data.tiny import CONTEXT, FRAMES, HOP, melody, tiny_model, tiny_params
 
 SEGMENT = FRAMES * HOP  # samples
@@ -169,6 +170,31 @@ def test_a_context_longer_than_a_segment_reaches_further_back(seen):
   pipe = SpectrogramDiffusionPipeline(config, None, Loudness())
   pipe(melody(1.0))
   assert_array_equal(seen[2].conditions.context, np.concatenate([seen[0].mel, seen[1].mel], axis=1)[:, -24:])
+
+
+def test_a_recording_may_be_heard_in_place_of_what_was_played(pipe, seen):
+  past = np.random.default_rng(0).normal(size=(60, 128)).astype(np.float32)
+  score = pipe.score(melody(1.0))
+  list(pipe.play([replace(score, past=past), score], pipe.sampling(), seed_keys(0, None, 2)))
+  assert len(seen) > 3
+  for segment, call in enumerate(seen[: 60 // FRAMES]):
+    assert_array_equal(call.conditions.context_mask[0], segment > 0)
+    if segment:
+      assert_array_equal(call.conditions.context[0], past[segment * FRAMES - CONTEXT : segment * FRAMES])
+      assert_array_equal(call.conditions.context[1], seen[segment - 1].mel[1, -CONTEXT:])
+
+
+def test_or_nothing_at_all(pipe, seen):
+  score = replace(pipe.score(melody(1.0)), past=np.zeros((0, 128), np.float32))
+  list(pipe.play([score], pipe.sampling(), seed_keys(0, None, 1)))
+  for call in seen:
+    assert_array_equal(call.conditions.context_mask, 0)
+
+
+def test_a_piece_may_be_longer_than_its_notes(pipe, seen):
+  for notes in (melody(1.0), Notes.empty()):
+    whole = score(notes, pipe.config, total=100)
+    assert sum(len(at.mel) for at in pipe.play([whole], pipe.sampling(), seed_keys(0, None, 1))) == 100
 
 
 def test_segments_join_to_the_piece(pipe, seen):

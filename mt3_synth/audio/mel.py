@@ -17,6 +17,7 @@ from mt3_synth.config import MelConfig
 from mt3_synth.errors import InputError
 
 _DEFAULT = MelConfig()
+_BLOCK = 1024  # frames that `log_mel_in_blocks` computes at a time
 
 
 def log_mel(audio, config: MelConfig = _DEFAULT, frames: int | None = None) -> jax.Array:
@@ -47,6 +48,18 @@ def log_mel(audio, config: MelConfig = _DEFAULT, frames: int | None = None) -> j
   # HIGHEST: the default precision of accelerators (bfloat16 or TF32 passes) is not enough for quiet bands.
   mel = jnp.matmul(magnitude, mel_basis(config), precision=jax.lax.Precision.HIGHEST)
   return jnp.log(jnp.maximum(mel, config.floor))
+
+
+def log_mel_in_blocks(audio: np.ndarray, config: MelConfig = _DEFAULT) -> np.ndarray:
+  """`log_mel` of a recording [S] of any length, block by block: one program serves all lengths, and memory does not grow with them."""
+  frames = -(-len(audio) // config.hop)
+  blocks = [_block(cut(audio, start, _BLOCK, config), config) for start in range(0, frames, _BLOCK)]
+  return np.concatenate([np.zeros((0, config.bands), np.float32), *map(np.asarray, blocks)])[:frames]
+
+
+@functools.partial(jax.jit, static_argnames='config')
+def _block(audio, config):
+  return log_mel(audio, config, _BLOCK)
 
 
 def framed(audio: jax.Array, config: MelConfig, frames: int | None = None) -> jax.Array:

@@ -15,6 +15,7 @@ from mt3_synth.notes import Notes, concatenate, read_midi
 EMBEDDED = Path(__file__).parent / 'embedded'
 AUDIO_SUFFIXES = ('.flac', '.wav')
 DESCRIPTION = 'metadata.yaml'
+SPLITS = ('train', 'validation', 'test')
 
 _YamlLoader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
 
@@ -141,11 +142,21 @@ def read_corpus(corpus: str | Path, split: str) -> list[Song]:
     split: train, validation or test.
   """
   root = EMBEDDED if str(corpus) == 'embedded' else Path(corpus).expanduser()
+  with ThreadPoolExecutor() as pool:
+    return list(pool.map(read_song, find_tracks(root, split)))
+
+
+def find_tracks(root: Path, split: str) -> list[Path]:
+  """The track folders of a split, sorted by name; raises InputError where there are none."""
   folders = sorted(path.parent for path in (root / split).glob(f'*/{DESCRIPTION}'))
   if not folders:
     raise InputError(f'{root}: no tracks under {split}/*/{DESCRIPTION}; expected a corpus as `mt3-synth render` writes it')
-  with ThreadPoolExecutor() as pool:
-    return list(pool.map(read_song, folders))
+  return folders
+
+
+def has_tracks(root: Path) -> bool:
+  """Whether a folder is a corpus of tracks, whichever splits it has."""
+  return any(any((root / split).glob(f'*/{DESCRIPTION}')) for split in SPLITS)
 
 
 def _audio_file(stem: Path) -> Path | None:

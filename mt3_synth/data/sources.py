@@ -10,10 +10,8 @@ from mt3_synth.config import MelConfig, ModelConfig
 from mt3_synth.data.examples import Crops, pieces_around
 from mt3_synth.data.pieces import frames_of, pieces_of, whole
 from mt3_synth.data.prepared import PreparedSplit, find_prepared
-from mt3_synth.data.songs import DESCRIPTION, Song, read_corpus
+from mt3_synth.data.songs import Song, has_tracks, read_corpus
 from mt3_synth.errors import InputError
-
-SPLITS = ('train', 'validation', 'test')
 
 
 class Source(Protocol):
@@ -81,7 +79,7 @@ def open_source(corpus: str, split: str, data_dir: str = '') -> Source:
   if corpus == 'embedded':
     return SongsInMemory(read_corpus(corpus, split))
   folder = find_folder(corpus, data_dir)
-  if any(any((folder / each).glob(f'*/{DESCRIPTION}')) for each in SPLITS):
+  if has_tracks(folder):
     return SongsInMemory(read_corpus(folder, split))
   return PreparedSource(PreparedSplit(find_prepared(folder), split))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mt3_synth.audio.mel import log_mel
+from mt3_synth.audio.mel import log_mel_in_blocks
 from mt3_synth.config import MelConfig
 from mt3_synth.data.songs import Song
 from mt3_synth.evaluation.chroma import chroma_cosine
@@ -16,7 +16,7 @@ MEASURES = ('mel L1 [ln]', 'correlation', 'chroma cosine')
 
 def song_mel(song: Song, config: MelConfig) -> np.ndarray:
   """The log-mel [T, D] of a song's recording."""
-  return np.asarray(log_mel(song.audio, config))
+  return log_mel_in_blocks(song.audio, config)
 
 
 def play_and_measure(play: Callable[..., Any], songs: Iterable[Song], config: MelConfig) -> Iterator[tuple[Song, Any, dict[str, float]]]:

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from mt3_synth.audio.mel import cut, log_mel, mel_basis, samples_for, scale, unscale, window
+from mt3_synth.audio.mel import cut, log_mel, log_mel_in_blocks, mel_basis, samples_for, scale, unscale, window
 from mt3_synth.config import MelConfig
 from mt3_synth.errors import InputError
 
@@ -99,3 +99,12 @@ def test_scaling_maps_floor_and_ceiling_to_the_unit_range():
 def test_what_cannot_be_meant_is_refused(audio, config, says):
   with pytest.raises(InputError, match=says):
     log_mel(audio, config)
+
+
+@pytest.mark.parametrize('samples', [0, 1, 320, 640 * 320, 1024 * 320, 1024 * 320 + 1])
+def test_blocks_join_to_the_whole(samples):
+  audio = np.random.default_rng(0).integers(-3000, 3000, samples).astype(np.int16)
+  found = log_mel_in_blocks(audio)
+  assert found.shape == (-(-samples // 320), 128)
+  if samples:
+    assert_allclose(found, log_mel(audio), atol=1e-5)
