@@ -10,6 +10,7 @@ import argparse
 import dataclasses
 import datetime
 import hashlib
+import importlib.metadata
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,6 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from mt3_synth import __version__
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.songs import SPLITS
 from mt3_synth.errors import InputError
@@ -138,7 +138,7 @@ def _evaluation(args: argparse.Namespace, settings: Settings, evaluator: Evaluat
     transcribers={},
     songs=_chosen(args, evaluator.songs.ids),
     metric_version=METRIC_VERSION,
-    code_version=__version__,
+    code_version=importlib.metadata.version('mt3_synth'),
     device=f'{device.device_kind} ({device.platform})',
     created=datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds'),
     settings={
