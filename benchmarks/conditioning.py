@@ -56,7 +56,7 @@ class Cell:
     model, tx = make_model(self.config.model), make_optimizer(self.config.optimizer, self.config.total_steps)
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
-      self.state, metrics = train_step(self.state, next(self.batches), key, model=model, tx=tx, ema_decay=self.config.ema_decay)
+      self.state, metrics = train_step(self.state, next(self.batches)[0], key, model=model, tx=tx, ema_decay=self.config.ema_decay)
       jax.block_until_ready(metrics)
     self.seconds += time.perf_counter() - start
 
@@ -108,7 +108,7 @@ def main() -> None:
               'steps': int(cell.state.step),
             } | cell.measure(songs)
             report['points'].append(point)
-            cell.checkpoints.save(cell.state)
+            cell.checkpoints.save(cell.state, {})
             file.write_text(json.dumps(report, indent=1) + '\n')
             progress.write(table([point]))
   last = [max((point for point in report['points'] if point['model'] == cell.name), key=lambda point: point['due']) for cell in running]
@@ -119,9 +119,10 @@ def main() -> None:
 def _open(name: str, config: TrainConfig, report: dict, stack: ExitStack) -> Cell:
   """A cell as it was when it was last measured, or new; its programs compiled."""
   model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
-  checkpoints = stack.enter_context(Checkpoints(Path(config.model_dir), 1))
+  checkpoints = stack.enter_context(Checkpoints(Path(config.model_dir), keep=1))
   fresh = lambda: new_state(new_params(jax.random.key(0), model=model), tx)
-  state = checkpoints.restore(fresh()) or fresh()
+  saved = checkpoints.restore(fresh())
+  state = saved.state if saved else fresh()
   step = int(state.step)
   batches = stack.enter_context(make_loader(config, 'train').walk())
   batches.set_state({'next_batch': step})

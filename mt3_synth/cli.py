@@ -2,11 +2,12 @@
 
 import argparse
 import importlib
+import os
 import re
 import sys
 import warnings
 
-from mt3_synth.errors import InputError, InputWarning
+from mt3_synth.errors import InputError, InputWarning, Stopped
 
 VERBS = {
   'synthesize': 'play a MIDI file as audio',
@@ -25,7 +26,7 @@ MODULES = {'import': 'import_checkpoint'}  # where a verb can't be a module's na
 
 
 def main(argv: list[str] | None = None) -> int:
-  """Runs one verb.  Exit status: 0 done, 2 unusable input, 130 interrupted, else what the verb returns."""
+  """Runs one verb.  Exit status: 0 done, 2 unusable input, 75 stopped but saved, 130 interrupted, else what the verb returns."""
   argv = [re.sub(r'^--gin\.', '--gin_binding=', word) for word in (sys.argv[1:] if argv is None else argv)]
   parser = argparse.ArgumentParser(
     prog='mt3-synth',
@@ -47,6 +48,9 @@ def main(argv: list[str] | None = None) -> int:
   except InputError as e:
     print(f'mt3-synth {args.verb}: error: {e}', file=sys.stderr)
     return 2
+  except Stopped as e:
+    print(f'mt3-synth {args.verb}: {e}', file=sys.stderr)
+    return os.EX_TEMPFAIL
   except KeyboardInterrupt:
     print(f'\nmt3-synth {args.verb}: interrupted', file=sys.stderr)
     return 130

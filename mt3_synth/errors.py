@@ -10,3 +10,7 @@ class InputError(ValueError):
 
 class InputWarning(UserWarning):
   """The input was mended or shortened: the message says what was lost."""
+
+
+class Stopped(Exception):
+  """Work was asked to stop by a signal, and has saved what it had: the same command goes on.  The command line exits with status 75."""

@@ -1,5 +1,7 @@
 """What a diffusion decoder is trained to make small."""
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 
@@ -40,3 +42,18 @@ def masked_mean(error: jax.Array, mask: jax.Array) -> jax.Array:
   """Mean of `error` [B, T, D] over the frames where `mask` [B, T] is not 0."""
   weight = mask.astype(error.dtype)[..., None]
   return (error * weight).sum() / jnp.maximum(weight.sum() * error.shape[-1], 1)
+
+
+class Binned(NamedTuple):
+  """A mean in each of K equal parts of [0, 1]: totals and counts, so that those of several batches can be added."""
+
+  totals: jax.Array  # [K]
+  counts: jax.Array  # [K]
+
+
+def by_time(error: jax.Array, mask: jax.Array, time: jax.Array, bins: int = 10) -> Binned:
+  """The means of examples' errors [B, T, D] over the frames where `mask` [B, T] is not 0, in bins of their diffusion times [B]."""
+  each = jax.vmap(masked_mean)(error, mask)
+  heard = (mask != 0).any(-1)  # an example without frames has no error
+  bin_of = jax.nn.one_hot(jnp.minimum((time * bins).astype(jnp.int32), bins - 1), bins) * heard[:, None]
+  return Binned(each @ bin_of, bin_of.sum(0))

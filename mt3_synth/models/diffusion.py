@@ -71,16 +71,15 @@ class DiffusionModel:
     noise_key, time_key, drop_key = jax.random.split(key, 3)
     keep = jax.random.bernoulli(drop_key, 1 - d.condition_dropout, batch['targets'].shape[:1])
     conditions = batch['conditions'].where(keep).weakened(jax.random.fold_in(drop_key, 1), d.context_dropout, d.context_noise)
-    error = self._error(params, batch | {'conditions': conditions}, noise_key, time_key, dropout_key)
-    mean = loss.masked_mean(error, batch['targets_mask'])
-    return mean, {'loss': mean}
+    metrics = self._errors(params, batch | {'conditions': conditions}, noise_key, time_key, dropout_key)
+    return metrics['loss'], metrics
 
   def evaluation_loss(self, params: Any, batch: dict[str, Any], key: jax.Array) -> dict[str, jax.Array]:
     noise_key, time_key = jax.random.split(key)
-    return {'loss': loss.masked_mean(self._error(params, batch, noise_key, time_key), batch['targets_mask'])}
+    return self._errors(params, batch, noise_key, time_key)
 
-  def _error(self, params, batch, noise_key, time_key, dropout_key=None) -> jax.Array:
-    """The denoising error [B, T, D]; no dropout without a key for it."""
+  def _errors(self, params, batch, noise_key, time_key, dropout_key=None) -> dict[str, Any]:
+    """The denoising error, as a mean and by noise level; no dropout without a key for it."""
     x0 = batch['targets']
     eps = jax.random.normal(noise_key, x0.shape)
     time = process.draw_times(time_key, len(x0), self.config.diffusion)
@@ -91,7 +90,8 @@ class DiffusionModel:
     output: Any = self.network.apply(
       {'params': params}, mean + std * eps, time, batch['conditions'], deterministic, rngs=None if deterministic else rngs
     )
-    return loss.denoising_error(output, x0, eps, logsnr, self.config.diffusion)
+    error, mask = loss.denoising_error(output, x0, eps, logsnr, self.config.diffusion), batch['targets_mask']
+    return {'loss': loss.masked_mean(error, mask), 'loss_at_time': jax.lax.stop_gradient(loss.by_time(error, mask, time))}
 
   def predict(self, params: Any, conditions: Conditions, key: jax.Array, sampler: SamplerConfig) -> jax.Array:
     return draw(self.network.bind({'params': params}), self.config, conditions, key, sampler)

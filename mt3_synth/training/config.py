@@ -14,10 +14,14 @@ class OptimizerConfig:
 
   name: Literal['adafactor', 'adamw'] = 'adafactor'
   learning_rate: float = 1e-3
-  schedule: Literal['constant', 'cosine'] = 'constant'
+  schedule: Literal['constant', 'linear', 'cosine', 'rsqrt'] = 'constant'  # after the warm-up; see `optimizer.learning_rate`
   warmup_steps: int = 0
   weight_decay: float = 0.0
   clip_norm: float = 0.0  # of the whole gradient; 0 clips nothing
+  spike: float = 0.0  # a gradient norm above so many times its running mean is a fault (see TrainConfig.on_fault); 0 knows no spikes
+  b1: float = 0.9  # of adamw, as the next two
+  b2: float = 0.99
+  eps: float = 1e-8
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,15 @@ class TrainConfig:
   batch_size: int = 256
   seed: int = 0
   ema_decay: float = 0.999
+  on_fault: Literal['stop', 'skip'] = 'stop'  # at an update that is no number, or a spike: it is left out, and the run stops or goes on
+  init_from: str = ''  # a new run starts with the parameters of this model (whatever --checkpoint takes), and all else fresh
+  resume_from: str = ''  # a new run starts as a copy of this run, or of one of its checkpoints, at that step
   log_every: int = 50
   eval_every: int = 1000
-  eval_batches: int = 8
+  eval_batches: int = 8  # of each corpus; 0 evaluates nothing
+  examples_every: int = 0  # pictures and sounds of a few held-out examples for TensorBoard; 0 makes none
   save_every: int = 1000
-  keep: int = 3
+  keep: int = 3  # checkpoints, the newest
+  keep_every: int = 0  # and those of the steps that are multiples of it; 0 for none
+  keep_best: int = 1  # and so many of lowest held-out loss, if it was measured at the step
+  profile: tuple[int, ...] = ()  # the first and the last step that jax.profiler records, under MODEL_DIR/profile

@@ -1,6 +1,6 @@
 """From corpora on disk to batches on the device."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -77,15 +77,18 @@ def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture) -> Loader:
   )
 
 
-def on_device(batches: Iterator[Batch], put: Callable[[Batch], Any] = jax.device_put) -> Generator[Any]:
+def on_device(batches: Any, put: Callable[[Batch], Any] = jax.device_put) -> Generator[tuple[Any, dict[str, Any]]]:
   """The same batches on the device, the next one being taken and copied while the caller works.
 
   Args:
-    batches: host arrays, without end.
+    batches: a walk of a `Loader`.
     put: copies one to the device, or to several.
+
+  Yields:
+    A batch, and the walk's state after it: what `set_state` needs to go on with the next.
   """
   with ThreadPoolExecutor(1) as pool:
-    take = lambda: put(next(batches))
+    take = lambda: (put(next(batches)), batches.get_state())
     pending = pool.submit(take)
     while True:
       ready, pending = pending.result(), pool.submit(take)

@@ -15,7 +15,7 @@ from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader, make_loader
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.step import TrainState, eval_step, new_params, new_state, train_step
+from mt3_synth.training.step import TrainState, eval_step, initial_state, train_step
 
 EXAMPLES = 4
 EXAMPLE_STEPS = 20  # of the walk of a diffusion model: enough to tell how it goes
@@ -34,7 +34,7 @@ class SpectrogramLearner:
     return make_loader(self.config, split)
 
   def init(self, key: jax.Array) -> TrainState:
-    return new_state(new_params(key, model=self.model), self.tx)
+    return initial_state(key, model=self.model, tx=self.tx)
 
   def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, Any]]:
     return train_step(state, batch, key, model=self.model, tx=self.tx, ema_decay=self.config.ema_decay)

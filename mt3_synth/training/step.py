@@ -11,6 +11,7 @@ from flax import struct
 
 from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import Model
+from mt3_synth.training.guard import skipped
 
 
 @struct.dataclass
@@ -30,7 +31,15 @@ def new_params(key: jax.Array, *, model: Model) -> Any:
 
 
 def new_state(params: Any, tx: optax.GradientTransformation) -> TrainState:
-  return TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params), tx.init(params))
+  """The state before the first step.  `params` are in boxes, which tell the optimiser their axes, or without."""
+  opt_state, params = nn.meta.unbox(tx.init(params)), nn.meta.unbox(params)
+  return TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params), opt_state)
+
+
+@partial(jax.jit, static_argnames=('model', 'tx'))
+def initial_state(key: jax.Array, *, model: Model, tx: optax.GradientTransformation) -> TrainState:
+  """The state of a new run.  Compiled once for equal models and optimisers."""
+  return new_state(model.init(key), tx)
 
 
 @partial(jax.jit, static_argnames=('model', 'tx', 'ema_decay'), donate_argnames='state')
@@ -46,7 +55,8 @@ def train_step(state: TrainState, batch: dict, key: jax.Array, *, model: Model, 
   params = optax.apply_updates(state.params, updates)
   decay = jnp.minimum(ema_decay, (1 + state.step) / (10 + state.step))  # young averages forget their start
   ema = jax.tree.map(lambda old, new: decay * old + (1 - decay) * new, state.ema, params)
-  metrics |= {'grad_norm': optax.tree.norm(grads)}
+  metrics |= {'grad_norm': optax.tree.norm(grads), 'update_norm': optax.tree.norm(updates)}
+  metrics |= {'skipped_updates': skipped(state.opt_state, opt_state)}
   return TrainState(state.step + 1, params, ema, opt_state), metrics
 
 

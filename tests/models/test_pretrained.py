@@ -44,8 +44,8 @@ def run(params, tmp_path):
   params = jax.tree.map(jnp.asarray, params)
   state: Any = new_state(params, optax.sgd(0.1))
   with Checkpoints(folder, keep=2) as checkpoints:
-    checkpoints.save(state.replace(step=state.step + 1))
-    checkpoints.save(state.replace(step=state.step + 2, ema=jax.tree.map(lambda x: 2 * x, params)))
+    checkpoints.save(state.replace(step=state.step + 1), {})
+    checkpoints.save(state.replace(step=state.step + 2, ema=jax.tree.map(lambda x: 2 * x, params)), {})
   return folder
 
 

@@ -15,12 +15,27 @@ from tests.data.prepared import write_prepared
 from tests.data.tiny import tiny_song
 
 
-def test_batches_come_in_order_and_on_the_device():
-  batches = ({'n': np.array(n)} for n in itertools.count())
-  walk = on_device(batches)
-  taken = [next(walk)['n'] for _ in range(5)]
-  assert [int(n) for n in taken] == [0, 1, 2, 3, 4]
-  assert all(isinstance(n, jax.Array) for n in taken)
+class Walk:
+  """Batches 0, 1, ... as a loader's walk gives them."""
+
+  def __init__(self, batches):
+    self.batches, self.given = batches, 0
+
+  def __next__(self):
+    batch = next(self.batches)
+    self.given += 1
+    return batch
+
+  def get_state(self):
+    return {'next_batch': self.given}
+
+
+def test_batches_come_in_order_on_the_device_and_with_where_to_go_on():
+  walk = on_device(Walk({'n': np.array(n)} for n in itertools.count()))
+  taken = [next(walk) for _ in range(5)]
+  assert [int(batch['n']) for batch, _ in taken] == [0, 1, 2, 3, 4]
+  assert [state['next_batch'] for _, state in taken] == [1, 2, 3, 4, 5]
+  assert all(isinstance(batch['n'], jax.Array) for batch, _ in taken)
   walk.close()
 
 
@@ -33,8 +48,8 @@ def test_one_batch_is_taken_ahead_and_none_after_closing():
       asked.release()
       yield {'n': next(counter)}
 
-  walk = on_device(batches(), put=lambda batch: batch)
-  assert next(walk) == {'n': 0}
+  walk = on_device(Walk(batches()), put=lambda batch: batch)
+  assert next(walk)[0] == {'n': 0}
   assert asked.acquire(timeout=10)
   assert asked.acquire(timeout=10)  # the second was asked for while the first was in use
   walk.close()
@@ -46,8 +61,8 @@ def test_a_fault_in_the_background_reaches_the_caller():
     yield {'n': 0}
     raise InputError('the disk is gone')
 
-  walk = on_device(batches(), put=lambda batch: batch)
-  assert next(walk) == {'n': 0}
+  walk = on_device(Walk(batches()), put=lambda batch: batch)
+  assert next(walk)[0] == {'n': 0}
   with pytest.raises(InputError, match='the disk is gone'):
     next(walk)
 

@@ -19,6 +19,19 @@ def test_the_rate_warms_up_from_0_and_falls_to_0():
   assert_allclose([rate(step) for step in (0, 5, 10, 60, 110, 200)], [0, 1, 2, 1, 0, 0], atol=1e-6)
 
 
+def test_a_linear_rate_falls_to_0():
+  rate: Any = learning_rate(OptimizerConfig(learning_rate=2.0, schedule='linear', warmup_steps=10), 110)
+  assert_allclose([rate(step) for step in (0, 5, 10, 60, 110, 200)], [0, 1, 2, 1, 0, 0], atol=1e-6)
+
+
+def test_a_rate_of_inverse_square_roots_is_as_t5x_has_it():
+  """base * min(1, step / warmup) / sqrt(max(step, warmup))."""
+  rate: Any = learning_rate(OptimizerConfig(learning_rate=2.0, schedule='rsqrt', warmup_steps=100), 1000)
+  assert_allclose([rate(step) for step in (0, 50, 100, 400, 10000)], [0, 0.1, 0.2, 0.1, 0.02], rtol=1e-6)
+  plain: Any = learning_rate(OptimizerConfig(learning_rate=2.0, schedule='rsqrt'), 1000)
+  assert_allclose([plain(step) for step in (0, 1, 4)], [2, 2, 1], rtol=1e-6)
+
+
 def test_a_constant_rate_stays():
   assert [learning_rate(OptimizerConfig(learning_rate=0.5), 10)(step) for step in (0, 5, 20)] == [0.5] * 3
   warm: Any = learning_rate(OptimizerConfig(learning_rate=0.5, warmup_steps=2), 10)
@@ -46,8 +59,9 @@ def test_steps_go_down_the_gradient(name):
 
 def test_a_gradient_is_clipped_as_a_whole():
   tx = make_optimizer(OptimizerConfig('adamw', 1.0, clip_norm=1.0), 10)
-  state = tx.init(PARAMS)
-  moments = [tx.update(jax.tree.map(lambda x, s=size: x * s, PARAMS), state, PARAMS)[1] for size in (1e2, 1e4)]
+  state: Any = tx.init(PARAMS)
+  after: Any = [tx.update(jax.tree.map(lambda x, s=size: x * s, PARAMS), state, PARAMS)[1] for size in (1e2, 1e4)]
+  moments = [each.inner for each in after]
   jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-5), *moments)
 
 

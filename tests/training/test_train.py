@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import signal
 
 import jax
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import mt3_synth.train
 from mt3_synth import cli
 from mt3_synth.config import ModelConfig, from_json
-from mt3_synth.errors import InputError
+from mt3_synth.errors import InputError, InputWarning, Stopped
 from mt3_synth.train import train
 from mt3_synth.training import spectrogram
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
@@ -21,6 +23,10 @@ from tests.data.tiny import tiny_model
 
 def lines(folder):
   return [json.loads(line) for line in (folder / 'metrics.jsonl').read_text().splitlines()]
+
+
+def without_times(folder):
+  return [{name: value for name, value in line.items() if 'second' not in name} for line in lines(folder)]
 
 
 def steps(folder):
@@ -45,7 +51,7 @@ def quick(monkeypatch, config, tmp_path):
 
   def count(state, batch, key, **_):
     after = state.replace(step=state.step + 1)
-    return after, {'loss': after.step.astype(float), 'grad_norm': 0.0}
+    return after, {'loss': after.step.astype(float)}
 
   monkeypatch.setattr(spectrogram, 'train_step', count)
   monkeypatch.setattr(spectrogram, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
@@ -59,9 +65,11 @@ def test_a_run_writes_its_configuration_metrics_and_checkpoints(finished):
   logged = lines(folder)
   assert [line['step'] for line in logged if 'train/loss' in line] == [2, 4, 6]
   assert [line['step'] for line in logged if 'eval/loss' in line] == [3, 6]
-  values = [value for line in logged for name, value in line.items() if name not in ('step', 'seconds')]
-  assert np.isfinite(values).all()
-  assert (np.array(values) > 0).all()
+  values = {name: value for line in logged for name, value in line.items() if name not in ('step', 'seconds')}
+  assert np.isfinite(list(values.values())).all()
+  assert all(values[f'train/{name}'] > 0 for name in ('loss', 'grad_norm', 'update_norm', 'learning_rate', 'examples_per_second'))
+  assert values['train/skipped_updates'] == 0
+  assert any(name.startswith('train/loss_at_time/') for name in values)
   assert list(folder.glob('events.out.tfevents*'))
   assert steps(folder) == ['3', '6']
   assert int(finished.state.step) == 6
@@ -102,8 +110,7 @@ def test_an_interrupted_run_goes_on_bit_for_bit(finished, tmp_path, monkeypatch)
   assert_same(train(config), finished.state)
   assert len(calls) == 5 + 3
   assert steps(tmp_path / 'run') == ['3', '6']
-  last = [{name: value for name, value in lines(folder)[-1].items() if name != 'seconds'} for folder in (tmp_path / 'run', finished.folder)]
-  assert last[0] == last[1]
+  assert without_times(tmp_path / 'run') == without_times(finished.folder)
 
 
 def test_a_finished_run_is_not_trained_again(finished, copy):
@@ -121,17 +128,63 @@ def test_a_half_written_checkpoint_is_passed_over(finished, copy):
   assert_same(train(config), finished.state)
 
 
-def test_a_damaged_checkpoint_is_named(copy):
+def test_the_checkpoint_before_a_damaged_one_is_used(finished, copy):
   config, folder = copy
-  state = folder / 'checkpoints' / '6' / 'state'
-  for file in state.glob('ocdbt.process_0/d/*'):
+  for file in (folder / 'checkpoints' / '6' / 'state').glob('ocdbt.process_0/d/*'):
     file.unlink()
-  with pytest.raises(InputError, match='checkpoints/6: damaged') as error:
+  with pytest.warns(InputWarning, match='checkpoints/6: damaged .*moved to .*damaged/6, and the one before it is taken'):
+    state = train(config)
+  assert_same(state, finished.state)
+  assert steps(folder) == ['3', '6']
+  assert (folder / 'damaged' / '6').is_dir()
+  assert without_times(folder) == without_times(finished.folder)
+
+
+def test_if_all_checkpoints_are_damaged_it_says_so(copy):
+  config, folder = copy
+  shutil.rmtree(folder / 'checkpoints' / '6')
+  shutil.rmtree(folder / 'checkpoints' / '3' / 'state')
+  with pytest.raises(InputError, match='checkpoints/3: damaged .*none before it is whole') as error:
     train(config)
   assert '\n' not in str(error.value)
-  shutil.rmtree(state)
-  with pytest.raises(InputError, match='checkpoints/6: damaged'):
+
+
+def test_a_torn_line_of_metrics_and_those_of_steps_that_are_lost_are_forgotten(finished, copy):
+  config, folder = copy
+  shutil.rmtree(folder / 'checkpoints' / '6')
+  with (folder / 'metrics.jsonl').open('a') as file:
+    file.write('{"step": 7, "train/lo')
+  assert_same(train(config), finished.state)
+  assert without_times(folder) == without_times(finished.folder)
+
+
+def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeypatch, capsys):
+  config = dataclasses.replace(finished.config, model_dir=str(tmp_path / 'run'))
+  step, calls = spectrogram.train_step, []
+
+  def interrupted(*args, **kwargs):
+    calls.append(1)
+    if len(calls) == 4:
+      os.kill(os.getpid(), signal.SIGTERM)
+    return step(*args, **kwargs)
+
+  monkeypatch.setattr(spectrogram, 'train_step', interrupted)
+  with pytest.raises(Stopped, match='stopped after step 4 of 6, saved in .*; the same command goes on'):
     train(config)
+  assert 'SIGTERM: saving after this step' in capsys.readouterr().err
+  assert steps(tmp_path / 'run') == ['3', '4']
+  assert_same(train(config), finished.state)
+  assert without_times(tmp_path / 'run') == without_times(finished.folder)
+  assert len(calls) == 6
+
+
+def test_the_verb_ends_with_75_when_it_was_stopped(monkeypatch, capsys):
+  def stopped(config):
+    raise Stopped('stopped after step 4 of 6')
+
+  monkeypatch.setattr(mt3_synth.train, 'train', stopped)
+  assert cli.main(['train', '--gin_file', 'gin_configs/demo.gin', "--gin.MODEL_DIR='runs/a'"]) == 75
+  assert 'stopped after step 4 of 6' in capsys.readouterr().err
 
 
 def test_another_model_in_the_folder_is_refused_and_left_alone(copy):
