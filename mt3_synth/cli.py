@@ -19,6 +19,7 @@ VERBS = {
   'import': 'a published checkpoint, of T5X or diffusers, as a model folder',
   'demo': 'train a tiny model, play held-out pieces, write a page to look at and listen to',
   'inspect': 'what is in a prepared corpus: hours, notes, instruments, and whether notes and sound agree',
+  'listen': 'a blind listening test of a report, as a page to give to listeners',
   'report': 'evaluations side by side: tables with intervals, and a page to look at and listen to',
   'render': 'turn a folder of MIDI files into a corpus, with FluidSynth',
 }

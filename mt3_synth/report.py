@@ -7,6 +7,7 @@ from mt3_synth.errors import InputError
 from mt3_synth.reporting.comparison import read_comparison
 from mt3_synth.reporting.media import write_media
 from mt3_synth.reporting.page import write_report_page
+from mt3_synth.reporting.ratings import read_ratings
 from mt3_synth.reporting.summary import DRAWS, summarise
 from mt3_synth.reporting.tables import write_tables
 
@@ -23,6 +24,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument('--baseline', metavar='NAME', help='the model that others are compared to (the first if not given)')
   parser.add_argument('--title', help='of the page')
+  parser.add_argument(
+    '--ratings', nargs='+', default=[], metavar='FILE', help='what listeners saved in a listening test (mt3-synth listen)'
+  )
+  parser.add_argument('--ratings_key', metavar='FILE', help='the .key.json of that test')
+  parser.add_argument('--all_listeners', action='store_true', help='count those too that did not find the hidden reference')
   parser.add_argument('--draws', type=int, default=DRAWS, help=f'of the bootstrap over songs (default {DRAWS})')
   parser.add_argument('--seed', type=int, default=0, help='of the bootstrap (default 0)')
   parser.add_argument('--songs', type=int, default=12, help='songs with pictures and sound, from the worst to the best (default 12)')
@@ -33,8 +39,11 @@ def run(args: argparse.Namespace) -> int:
   for name, value, least in (('--draws', args.draws, 100), ('--songs', args.songs, 0), ('--seconds', args.seconds, 1)):
     if value < least:
       raise InputError(f'{name} {value}: expected at least {least}')
+  if bool(args.ratings) != bool(args.ratings_key):
+    raise InputError('--ratings and --ratings_key belong together: give both, or neither')
+  ratings = read_ratings(args.ratings, args.ratings_key, everyone=args.all_listeners) if args.ratings else None
   comparison = read_comparison(args.evaluations, args.names)
-  table = summarise(comparison, args.baseline, draws=args.draws, seed=args.seed)
+  table = summarise(comparison, args.baseline, draws=args.draws, seed=args.seed, ratings=ratings)
   try:
     args.out.mkdir(parents=True, exist_ok=True)
   except OSError as e:

@@ -1,6 +1,7 @@
 """Pictures and sound of a report's songs, copied beside its page."""
 
 import contextlib
+import json
 import shutil
 import warnings
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from mt3_synth.audio.files import read_audio, write_audio
 from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.evaluation.records import audio_file, notes_file, read_mels
 from mt3_synth.notes import read_midi
+from mt3_synth.pages.assemble import write_whole
 from mt3_synth.plots import draw_mel_strip, draw_roll_strip
 from mt3_synth.reporting.comparison import Comparison, Row
 from mt3_synth.reporting.measures import is_better, measure
 
-FOLDER = 'media'
+FOLDER, INDEX = 'media', 'media.json'
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,25 @@ def write_media(out: Path, comparison: Comparison, count: int, longest: float) -
   """
   shutil.rmtree(out / FOLDER, ignore_errors=True)
   chosen = _chosen(comparison, count)
-  return {song: _show(out, comparison, song, longest) for song in tqdm(chosen, desc='pictures and sound', unit='song')}
+  shown = {song: _show(out, comparison, song, longest) for song in tqdm(chosen, desc='pictures and sound', unit='song', disable=not chosen)}
+  if shown:
+    write_whole(out / FOLDER / INDEX, json.dumps({song: vars(each) for song, each in shown.items()}, indent=1) + '\n')
+  return shown
+
+
+def read_media(report: Path) -> dict[str, Shown]:
+  """What `write_media` left in a report's folder.
+
+  Raises:
+    InputError: it is no report, or one without songs.
+  """
+  file = report / FOLDER / INDEX
+  try:
+    return {song: Shown(**each) for song, each in json.loads(file.read_text(encoding='utf-8')).items()}
+  except OSError as e:
+    raise InputError(f'{file}: {e.strerror}; expected the folder of a report with songs (mt3-synth report --songs)') from None
+  except (ValueError, TypeError):
+    raise InputError(f'{file}: damaged; make the report again') from None
 
 
 def _chosen(comparison: Comparison, count: int) -> list[str]:

@@ -10,8 +10,9 @@ from mt3_synth.config import MelConfig
 from mt3_synth.pages.assemble import as_script, escaped, fill, page_text, write_whole
 from mt3_synth.plots import mel_colours
 from mt3_synth.reporting.comparison import Comparison, Row
-from mt3_synth.reporting.measures import is_better, is_headline
+from mt3_synth.reporting.measures import RATING, is_better, is_headline
 from mt3_synth.reporting.media import Shown
+from mt3_synth.reporting.ratings import in_words
 from mt3_synth.reporting.resampling import LEVEL, Interval
 from mt3_synth.reporting.summary import Cell, Table
 
@@ -37,7 +38,7 @@ def page_data(title: str, comparison: Comparison, table: Table, shown: Mapping[s
     'baseline': table.baseline,
     'measures': [vars(measure) | {'headline': is_headline(measure)} for measure in table.measures],
     'systems': [_system(row, table) for row in comparison.rows],
-    'songs': [*_songs(comparison, shown)],
+    'songs': [*_songs(comparison, table, shown)],
     'leftOut': comparison.left_out,
     'minutes': _minutes(comparison),
     'scale': {'colours': mel_colours(9), 'low': float(np.log(mel.floor)), 'high': mel.log_ceiling, 'ticks': _ticks(mel)},
@@ -57,6 +58,7 @@ def _facts(comparison: Comparison, table: Table) -> dict[str, str]:
     'Transcribers': each(first.transcribers),
     'Inverter': each(Path(run.inverter).name for run in runs),
     'Device': each(run.device for run in runs),
+    'Listening test': in_words(table.ratings, table.rated) if table.ratings and table.rated else '',
     'Compared to': table.baseline,
     'Intervals': f'{LEVEL:.0%}, paired bootstrap over songs, {table.draws} draws ({table.pooled_draws} of pooled ones), seed {table.seed}',
     'Definitions': f'metric version {first.metric_version}, code {each(run.code_version for run in runs)}',
@@ -118,14 +120,21 @@ def _number(value: float | None) -> float | None:
   return None if value is None or not np.isfinite(value) else float(f'{value:.6g}')
 
 
-def _songs(comparison: Comparison, shown: Mapping[str, Shown]) -> Iterable[dict[str, Any]]:
+def _songs(comparison: Comparison, table: Table, shown: Mapping[str, Shown]) -> Iterable[dict[str, Any]]:
   of_rows = [comparison.values(row) for row in comparison.rows]
+  rated = [_ratings_of(row, table) for row in comparison.rows]
   for number, song in enumerate(comparison.songs):
     result = comparison.first.results[song]
     values = [{key: _number(float(found[:, number].mean())) for key, found in of_row.items()} for of_row in of_rows]
+    for of_row, ratings in zip(values, rated, strict=True):
+      of_row |= {RATING.key: _number(ratings[song])} if song in ratings else {}
     notes = dict.fromkeys(warning for run in comparison.runs for warning in run.results[song].warnings)
     media = {'media': _media(shown[song], comparison.rows)} if song in shown else {}
     yield {'name': song, 'seconds': result.seconds, 'notes': result.notes, 'values': values, 'warnings': list(notes)} | media
+
+
+def _ratings_of(row: Row, table: Table) -> dict[str, float]:
+  return table.ratings.per_song(row.name) if table.ratings and row.name in table.ratings.systems else {}
 
 
 def _media(shown: Shown, rows: Iterable[Row]) -> dict[str, Any]:

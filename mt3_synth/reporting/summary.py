@@ -8,8 +8,21 @@ import numpy as np
 from mt3_synth.evaluation.records import read_embeddings
 from mt3_synth.reporting.comparison import Comparison, Row, Run
 from mt3_synth.reporting.cost import parameter_count, training_minutes
-from mt3_synth.reporting.measures import COST, INVERTER_SPEED, PARAMETERS, SPECTROGRAM_SPEED, TRAINING, Measure, in_order, measure
+from mt3_synth.reporting.listening import ANCHOR
+from mt3_synth.reporting.measures import (
+  COST,
+  INVERTER_SPEED,
+  LISTENING,
+  PARAMETERS,
+  RATING,
+  SPECTROGRAM_SPEED,
+  TRAINING,
+  Measure,
+  in_order,
+  measure,
+)
 from mt3_synth.reporting.pooled import pooled_frechet, pooled_kernel_distance
+from mt3_synth.reporting.ratings import Rated, Ratings, rate
 from mt3_synth.reporting.resampling import FEWEST_SONGS, Draws, Interval, draw_songs, interval, means, ratios
 
 DRAWS = 2000
@@ -51,6 +64,7 @@ class Table:
     baseline: the name of the row that others are compared to.
     draws, pooled_draws, seed: of the bootstrap.
     warnings: of the values.
+    ratings, rated: of a listening test, where there was one.
   """
 
   measures: tuple[Measure, ...]
@@ -60,6 +74,8 @@ class Table:
   pooled_draws: int
   seed: int
   warnings: tuple[str, ...]
+  ratings: Ratings | None = None
+  rated: Rated | None = None
 
 
 Estimate = tuple[np.ndarray, np.ndarray]  # of each run [K], and of each run and draw [K, R]
@@ -76,7 +92,9 @@ class _Column:
   windows: dict[str, tuple[int, int]] = field(default_factory=dict)  # how many, of how many dimensions
 
 
-def summarise(comparison: Comparison, baseline: str | None = None, *, draws: int = DRAWS, seed: int = 0) -> Table:
+def summarise(
+  comparison: Comparison, baseline: str | None = None, *, draws: int = DRAWS, seed: int = 0, ratings: Ratings | None = None
+) -> Table:
   """The table of a comparison.
 
   Args:
@@ -84,6 +102,10 @@ def summarise(comparison: Comparison, baseline: str | None = None, *, draws: int
     baseline: the name of the row that others are compared to; the first model if not given.
     draws: resampled sets of songs; of pooled measures at most POOLED_DRAWS.
     seed: of the draws.
+    ratings: of a listening test of a report of this comparison.
+
+  Raises:
+    InputError: there is no such baseline, or a system that was rated is not here.
   """
   base = comparison.row(baseline) if baseline else comparison.models[0]
   songs = len(comparison.songs)
@@ -95,6 +117,10 @@ def summarise(comparison: Comparison, baseline: str | None = None, *, draws: int
       cells[name][column.key] = _cell(column, name, base.name, compared=comparison.row(name).kind != 'target')
   for row in comparison.models:
     cells[row.name] |= {key: Cell(Interval(value), None, songs) for key, value in _costs(row)}
+  rated = rate(ratings, base.name, draws, seed) if ratings else None
+  if ratings and rated:
+    for name, cell in _rated(comparison, ratings, rated):
+      cells[name][RATING.key] = cell
   keys = dict.fromkeys(key for row in cells.values() for key in row)
   return Table(
     tuple(in_order([measure(key) for key in keys])),
@@ -103,7 +129,9 @@ def summarise(comparison: Comparison, baseline: str | None = None, *, draws: int
     draws,
     min(draws, POOLED_DRAWS),
     seed,
-    tuple(_warnings(comparison, cells)),
+    (*_warnings(comparison, cells), *_rating_warnings(ratings)),
+    ratings,
+    rated,
   )
 
 
@@ -204,6 +232,22 @@ def _costs(row: Row) -> Iterable[tuple[str, float]]:
     yield TRAINING.key, float(np.mean([each for each in minutes if each is not None]))
 
 
+def _rated(comparison: Comparison, ratings: Ratings, rated: Rated) -> Iterable[tuple[str, Cell]]:
+  for name in ratings.systems:
+    if name != ANCHOR:
+      row = comparison.row(name)
+      difference = rated.differences.get(name) if row.kind != 'target' else None
+      yield name, Cell(rated.found[name], difference, len(ratings.per_song(name)))
+
+
+def _rating_warnings(ratings: Ratings | None) -> Iterable[str]:
+  if ratings and ratings.left_out:
+    some = '; '.join(f'{listener} {why}' for listener, why in ratings.left_out.items())
+    yield f'{len(ratings.left_out)} of {len(ratings.left_out) + len(ratings.listeners)} listeners are in no rating here: {some}.'
+  if ratings and len(ratings.listeners) == 1:
+    yield 'One listener: ratings have no interval.'
+
+
 def _warnings(comparison: Comparison, cells: dict[str, dict[str, Cell]]) -> Iterable[str]:
   songs = len(comparison.songs)
   if songs == 1:
@@ -220,7 +264,8 @@ def _warnings(comparison: Comparison, cells: dict[str, dict[str, Cell]]) -> Iter
         'upwards: compare them within this table only, and rely on the kernel distance beside them.'
       )
   for row in comparison.models:
-    lacking = {key: songs - cell.songs for key, cell in cells[row.name].items() if cell.songs < songs and measure(key).group != COST}
+    short = {key: songs - cell.songs for key, cell in cells[row.name].items() if cell.songs < songs}
+    lacking = {key: count for key, count in short.items() if measure(key).group not in (COST, LISTENING)}
     if lacking:
       counts = ', '.join(f'{measure(key).label} {count}' for key, count in lacking.items())
       yield f'{row.name}: songs without a value: {counts}.'

@@ -53,8 +53,16 @@ def as_json(comparison: Comparison, table: Table) -> dict[str, Any]:
     'baseline': table.baseline,
     'measures': [vars(measure) for measure in table.measures],
     'systems': [_system(row, table) for row in comparison.rows],
+    'listening': _listening(table),
     'warnings': [*comparison.warnings, *table.warnings],
   }
+
+
+def _listening(table: Table) -> dict[str, Any] | None:
+  if table.ratings is None or table.rated is None:
+    return None
+  said = {'listeners': list(table.ratings.listeners), 'left_out': table.ratings.left_out, 'songs': list(table.ratings.songs)}
+  return said | {'systems': {name: _interval(found) for name, found in table.rated.found.items()}}
 
 
 def _system(row: Row, table: Table) -> dict[str, Any]:
