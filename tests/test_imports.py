@@ -36,6 +36,8 @@ ONLY_IN = {
   'msgpack': {'interop/t5x.py'},
   'torch': {'interop/torch_weights.py'},
   'diffusers': set(),
+  't5x': {'interop/t5x_model.py'},
+  'clu': {'interop/t5x_model.py'},
   'huggingface_hub': {'interop/hub.py'},
   'onnxruntime': {'inverter/onnx.py'},
   'matplotlib': {'plots.py'},

@@ -1,5 +1,6 @@
 """Checkpoints written by T5X: the legacy form (msgpack and zarr) and Orbax's."""
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from mt3_synth.errors import InputError
 from mt3_synth.interop import names
 from mt3_synth.interop.gin_text import read_gin_text
 from mt3_synth.interop.t5x_config import model_config
-from mt3_synth.models.pretrained import check_shapes, parameter_shapes
+from mt3_synth.models.pretrained import check_shapes, parameter_shapes, read_config
 from mt3_synth.models.stored_arrays import array_names, read_arrays
 from mt3_synth.notes.programs import Granularity
 
@@ -31,27 +32,35 @@ def find_checkpoint(folder: Path) -> Path | None:
 
 
 def read_t5x(checkpoint: Path, programs: Granularity | None = None) -> tuple[ModelConfig, Any]:
-  """The configuration and float32 parameters of a checkpoint folder, with its config.gin in it or one level up.
+  """The configuration and float32 parameters of a checkpoint folder.
 
   Args:
-    checkpoint: with the file `checkpoint`, or the folder `state`.
-    programs: how finely its training data told instruments apart; from config.gin where None.
+    checkpoint: with the file `checkpoint`, or the folder `state`; in it or one level up, config.json as `t5x_model` writes it, or the
+      published system's config.gin.
+    programs: how finely its training data told instruments apart; as that file says where None.
 
   Raises:
-    InputError: config.gin is missing or describes what can't be run here, arrays are damaged or of another architecture.
+    InputError: the file is missing or describes what can't be run here, arrays are damaged or of another architecture.
   """
   checkpoint = checkpoint.absolute()
-  gin_file = next((each for each in (checkpoint / 'config.gin', checkpoint.parent / 'config.gin') if each.is_file()), None)
-  if gin_file is None:
-    raise InputError(f'{checkpoint}: no config.gin in it or beside it; it tells the number of heads and more that weights do not')
-  config = model_config(read_gin_text(gin_file), programs)
+  config, described_by = _read_config(checkpoint, programs)
   arrays = _read_legacy(checkpoint) if (checkpoint / 'checkpoint').is_file() else _read_orbax(checkpoint / 'state')
   shapes = parameter_shapes(config)
   ours = names.renamed(shapes, names.to_t5x(config))
   check_shapes(
-    {name: np.shape(x) for name, x in arrays.items()}, {name: shapes[own] for name, own in ours.items()}, checkpoint, gin_file.name
+    {name: np.shape(x) for name, x in arrays.items()}, {name: shapes[own] for name, own in ours.items()}, checkpoint, described_by
   )
   return config, traverse_util.unflatten_dict({tuple(ours[name].split('/')): np.asarray(x, np.float32) for name, x in arrays.items()})
+
+
+def _read_config(checkpoint: Path, programs: Granularity | None) -> tuple[ModelConfig, str]:
+  """What a checkpoint is, and the name of the file that says so."""
+  for file in (folder / name for folder in (checkpoint, checkpoint.parent) for name in ('config.json', 'config.gin')):
+    if file.is_file():
+      config = read_config(file) if file.suffix == '.json' else model_config(read_gin_text(file), programs)
+      notes = dataclasses.replace(config.notes, programs=programs or config.notes.programs)
+      return dataclasses.replace(config, notes=notes), file.name
+  raise InputError(f'{checkpoint}: no config.gin in it or beside it; it tells the number of heads and more that weights do not')
 
 
 def _read_legacy(checkpoint: Path) -> names.Arrays:

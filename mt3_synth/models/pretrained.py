@@ -71,16 +71,25 @@ def load_pretrained(folder: str | Path | None = None) -> tuple[ModelConfig, Any]
     raise InputError(f'{folder}: no such folder; give one with config.json and {WEIGHTS}, or a training run')
   if not config_file.is_file():
     raise InputError(f'{folder}: has no config.json; expected a model folder or a training run')
-  try:
-    config = from_json(ModelConfig, config_file.read_text(), str(config_file))
-  except (OSError, UnicodeDecodeError) as e:
-    raise InputError(f'{config_file}: unreadable ({e}); copy it again') from None
+  config = read_config(config_file)
   if (folder / WEIGHTS).is_file():
     params, source = _read_weights(folder / WEIGHTS), folder / WEIGHTS
   else:
     params, source = _read_run(folder)
   check_shapes(_shapes(params), parameter_shapes(config), source, 'config.json')
   return config, jax.tree.map(lambda x: np.asarray(x, np.float32), params)
+
+
+def read_config(file: Path) -> ModelConfig:
+  """What the model is whose config.json this is.
+
+  Raises:
+    InputError: the file can't be read, or is of something else.
+  """
+  try:
+    return from_json(ModelConfig, file.read_text(), str(file))
+  except (OSError, UnicodeDecodeError) as e:
+    raise InputError(f'{file}: unreadable ({e}); copy it again') from None
 
 
 def _read_weights(file: Path) -> Any:

@@ -10,6 +10,7 @@ import pytest
 from flax import serialization
 from numpy.testing import assert_allclose
 
+from mt3_synth.config import to_json
 from mt3_synth.errors import InputError
 from mt3_synth.interop.loading import load_model
 from mt3_synth.models.conditions import Conditions
@@ -75,6 +76,20 @@ def test_the_configuration_may_lie_in_the_checkpoint(checkpoint):
 
 def test_the_mapping_of_programs_can_be_told(checkpoint):
   assert load_model(checkpoint, 'full').config.notes == dataclasses.replace(CONFIGS['context'].notes, programs='full')
+
+
+def test_a_configuration_of_ours_beside_it_says_what_a_checkpoint_is(params, tmp_path):
+  config = dataclasses.replace(CONFIGS['context'], mel=dataclasses.replace(CONFIGS['context'].mel, low_hz=20.0))
+  checkpoint = write_t5x(tmp_path / 'model', config, params['context'], 'orbax')
+  (tmp_path / 'model' / 'config.json').write_text(to_json(config))
+  assert load_model(tmp_path / 'model').config == config
+  (tmp_path / 'model' / 'config.gin').unlink()
+  found = load_model(checkpoint, 'flat')
+  assert found.config == dataclasses.replace(config, notes=dataclasses.replace(config.notes, programs='flat'))
+  assert_same(found.params, params['context'])
+  wide = dataclasses.replace(config, network=dataclasses.replace(config.network, mlp_dim=64))
+  (tmp_path / 'model' / 'config.json').write_text(to_json(wide))
+  refused(checkpoint, r'mlp\.wi_0\.kernel has shape \(16, 32\), config\.json expects \(16, 64\)')
 
 
 def set_gin(checkpoint, old, new):

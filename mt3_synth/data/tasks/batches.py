@@ -1,7 +1,7 @@
 """Batches for the trainer from SeqIO tasks, in place of the Grain loader's."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +13,7 @@ import tensorflow as tf
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.drawing import generator
 from mt3_synth.data.mixtures import rates
-from mt3_synth.data.tasks.converters import ContextDiffusionConverter, DiffusionConverter
+from mt3_synth.data.tasks.converters import converter_class, feature_lengths
 from mt3_synth.data.tasks.tasks import synthesis, synthesis_with_context
 from mt3_synth.errors import InputError
 
@@ -56,16 +56,12 @@ class TaskLoader:
     self.seed, self.split, self.rows = seed, split, batch_size // hosts
     self.shard = seqio.ShardInfo(host, hosts)
     self.dropped, self._walk = 0, None
-    network = config.network
-    self.with_context = network.context_frames > 0
-    make = synthesis_with_context if self.with_context else synthesis
+    make = synthesis_with_context if config.network.context_frames else synthesis
     make = partial(make, config=config, variant='train', too_long=too_long, report=self._report)
     tasks = [make(f'corpus_{n}', folder) for n, folder in enumerate(folders)]
     shares = rates([task.source.num_input_examples(split) or 0 for task in tasks], temperature, max_visits)
     self.mixture = seqio.Mixture('corpora', list(zip(tasks, shares.tolist(), strict=True)))
-    self.lengths = {'inputs': network.note_length, 'targets': network.target_frames}
-    if self.with_context:
-      self.lengths['targets_context'] = network.context_frames
+    self.lengths, self.converter = feature_lengths(config), converter_class(config)
 
   def walk(self, start: int = 0) -> 'TaskBatches':
     """Batches start, start + 1, ..., the next ones being made while the caller works."""
@@ -83,7 +79,7 @@ class TaskLoader:
     dataset = seqio.get_dataset(
       self.mixture,
       self.lengths,
-      ContextDiffusionConverter() if self.with_context else DiffusionConverter(),
+      self.converter(),
       self.split,
       shuffle=True,
       num_epochs=None,
@@ -146,7 +142,7 @@ class TaskBatches:
     self.close()
 
 
-def trainer_batch(features: dict[str, np.ndarray]) -> dict[str, Any]:
+def trainer_batch(features: Mapping[str, Any]) -> dict[str, Any]:
   """What a converter gives, batched -> what the trainer's step takes."""
   batch = {
     'notes': features['encoder_input_tokens'],

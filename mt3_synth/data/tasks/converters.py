@@ -6,6 +6,8 @@ from typing import Any
 import seqio
 import tensorflow as tf
 
+from mt3_synth.config import ModelConfig
+
 _Spec = seqio.FeatureConverter.FeatureSpec
 _TOKENS, _MELS, _MASK = _Spec(dtype=tf.int32), _Spec(dtype=tf.float32, rank=2), _Spec(dtype=tf.bool)
 _TASK_FEATURES = {'inputs': _TOKENS, 'targets': _MELS}
@@ -81,3 +83,15 @@ class AutoregressiveConverter(DiffusionConverter):
 
   def get_model_feature_lengths(self, task_feature_lengths: Mapping[str, int]) -> dict[str, int]:
     return super().get_model_feature_lengths(task_feature_lengths) | {'decoder_input_tokens': task_feature_lengths['targets']}
+
+
+def converter_class(config: ModelConfig) -> type[_MelConverter]:
+  """What the trainer's batches are made with.  Models that predict a frame from those before it shift the targets themselves."""
+  return ContextDiffusionConverter if config.network.context_frames else DiffusionConverter
+
+
+def feature_lengths(config: ModelConfig) -> dict[str, int]:
+  """Task features -> the lengths a model of `config` takes."""
+  network = config.network
+  lengths = {'inputs': network.note_length, 'targets': network.target_frames}
+  return lengths | ({'targets_context': network.context_frames} if network.context_frames else {})

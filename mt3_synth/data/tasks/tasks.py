@@ -12,6 +12,7 @@ from mt3_synth.config import ModelConfig
 from mt3_synth.data.drawing import draw_example
 from mt3_synth.data.examples import Crops
 from mt3_synth.data.tasks import transforms
+from mt3_synth.data.tasks.metrics import mel_l1
 from mt3_synth.data.tasks.source import ExcerptSource
 from mt3_synth.data.tasks.transforms import Report
 from mt3_synth.errors import InputError
@@ -88,6 +89,7 @@ def _task(
       partial(transforms.keep, features=(*features, *extra)),
     ],
     output_features=features,
+    metric_fns=[] if training else [mel_l1],
     shuffle_buffer_size=_SHUFFLED_TOGETHER,
   )
 

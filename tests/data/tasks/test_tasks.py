@@ -27,7 +27,8 @@ tf = pytest.importorskip('tensorflow')
 
 from mt3_synth.data.tasks import transforms  # noqa: E402
 from mt3_synth.data.tasks.converters import AutoregressiveConverter, ContextDiffusionConverter, DiffusionConverter  # noqa: E402
-from mt3_synth.data.tasks.registry import register, register_published  # noqa: E402
+from mt3_synth.data.tasks.metrics import mel_l1  # noqa: E402
+from mt3_synth.data.tasks.registry import register, register_published, registered  # noqa: E402
 from mt3_synth.data.tasks.source import ExcerptSource  # noqa: E402
 from mt3_synth.data.tasks.tasks import VARIANTS, synthesis, synthesis_with_context  # noqa: E402
 
@@ -195,6 +196,32 @@ def test_one_call_registers_all_by_name(registry):
     seqio.get_mixture_or_task('urmp_synthesis_train').splits  # noqa: B018
   with pytest.raises(ValueError, match='duplicate'):
     register_published('nowhere')
+
+
+def test_what_a_model_trains_on_is_registered_when_it_is_asked_for(registry, data_dir):
+  single = registered(['small/v1'], MODEL, 'train', data_dir)
+  assert single == 'small_v1_synthesis_with_context_train'
+  assert registered(['small/v1'], MODEL, 'eval', data_dir) == 'small_v1_synthesis_with_context_eval'
+  assert set(seqio.get_mixture_or_task(single).output_features) == {'inputs', 'targets', 'targets_context'}
+  with pytest.raises(ValueError, match='duplicate'):
+    registered(['small/v1'], dataclasses.replace(MODEL, notes=NotesConfig(ties=False)), 'train', data_dir)
+  with pytest.raises(InputError, match=r"corpora is 'urmp', expected several or one in a tuple: \('urmp',\)"):
+    registered('urmp', MODEL, 'train', data_dir)
+
+
+def test_several_corpora_are_a_mixture_and_a_model_without_context_has_no_other_tasks(registry, data_dir):
+  name = registered(['large', 'small/v1'], tiny_model(context_frames=0), 'train', data_dir)
+  assert name == 'large_small_v1_synthesis_train'
+  assert [task.name for task in seqio.get_mixture_or_task(name).tasks] == ['large_synthesis_train', 'small_v1_synthesis_train']
+  assert not any('context' in each for each in seqio.TaskRegistry.names())
+  assert registered(['mega'], tiny_model(context_frames=0), 'eval', data_dir) == 'mega_synthesis_eval'
+
+
+def test_an_evaluation_measures_recorded_frames_alone(data_dir):
+  silence, quarter = np.zeros((3, 2)), np.full((4, 2), 0.25)
+  assert mel_l1([silence, silence[:1]], [quarter.tolist(), (2 * quarter).tolist()]) == {'mel_l1': (3 * 0.25 + 0.5) / 4}
+  variants = {variant: synthesis('t', data_dir / 'large', MODEL, variant).predict_metric_fns for variant in VARIANTS}
+  assert variants == {'train': [], 'eval': [mel_l1], 'full_song': [mel_l1]}
 
 
 def test_converters_pad_and_mask(data_dir):
