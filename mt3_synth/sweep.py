@@ -13,9 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from mt3_synth.config import ModelConfig
 from mt3_synth.errors import InputError
 from mt3_synth.evaluation.records import is_whole
 from mt3_synth.gin_files import read_gin
+from mt3_synth.reporting.cost import parameter_count
 from mt3_synth.sweeping.cells import Cell, expand, label, read_choice
 from mt3_synth.sweeping.config import SweepConfig
 from mt3_synth.sweeping.executors import EXECUTORS, Executor
@@ -115,9 +117,8 @@ def outline(cells: list[Cell], configs: dict[str, TrainConfig]) -> str:
 
 def cost(config: TrainConfig) -> str:
   """What a cell's training takes."""
-  seconds = config.model.network.target_frames * config.model.mel.hop / config.model.mel.sample_rate
-  heard = config.total_steps * config.batch_size * seconds / 3600
-  return f'{config.total_steps} steps of {config.batch_size} x {seconds:.2f} s, {heard:.1f} h of audio'
+  size = f'{parameter_count(config.model) / 1e6:.1f} M parameters, ' if isinstance(config.model, ModelConfig) else ''
+  return f'{size}{config.total_steps} steps of {config.batch_size} examples'
 
 
 def _quoted(word: str) -> str:

@@ -2,8 +2,11 @@
 
 import shlex
 import subprocess
+from typing import cast
 
+import jax
 import pytest
+from numpy.testing import assert_allclose
 
 import mt3_synth.sweep
 from mt3_synth import cli
@@ -13,6 +16,7 @@ from mt3_synth.sweep import read_cell
 from mt3_synth.sweeping.cells import expand
 from mt3_synth.sweeping.config import SweepConfig
 from mt3_synth.sweeping.running import Failure
+from mt3_synth.training.learner import make_learner
 from tests.test_gin_files import SWEEPS
 
 SMALL = 'gin_configs/sweeps/ar_vs_ddpm.gin'
@@ -68,7 +72,7 @@ def test_a_dry_run_prints_commands_that_a_shell_takes_and_runs_nothing(tmp_path,
   out = tmp_path / "it's here"
   assert sweep(out, '--dry_run', '--set', 'model=ar', '--set', 'conditioning=tokens', '--gin.TRAIN_STEPS=7') == 0
   head, train, evaluate = capsys.readouterr().out.splitlines()
-  assert head == 'ar-tokens-tiny-0 (new): 7 steps of 8 x 2.56 s, 0.0 h of audio'
+  assert head == 'ar-tokens-tiny-0 (new): 4.2 M parameters, 7 steps of 8 examples'
   (cell,) = expand(read_gin(SweepConfig, [SMALL], []), out, {'model': ['ar'], 'conditioning': ['tokens']}, (), ['TRAIN_STEPS=7'])
   assert [shlex.split(line) for line in (train, evaluate)] == [['mt3-synth', *words] for words in cell.commands.values()]
   assert not out.exists()
@@ -124,3 +128,14 @@ def test_what_cannot_be_is_told_before_anything_runs(tmp_path, fake, capsys, wor
 def test_the_verb_needs_a_gin_file(tmp_path, capsys):
   assert cli.main(['sweep', '--out', str(tmp_path)]) == 2
   assert 'give at least one --gin_file' in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_miniature_gives_every_cell_the_same_arithmetic(tmp_path):
+  spent = {}
+  for cell in expand(read_gin(SweepConfig, [SMALL], []), tmp_path, {}):
+    config = read_cell(cell)
+    learner, key = make_learner(config), jax.random.key(0)
+    lowered = jax.jit(learner.train_step).lower(jax.eval_shape(learner.init, key), learner.loader('train').batch(0), key)
+    spent[cell.name] = config.total_steps * cast(dict, lowered.cost_analysis())['flops']
+  assert_allclose(list(spent.values()), 30e12, rtol=0.01)
