@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rglob('*.gin'))
 TASKS = [file for file in FILES if file.startswith('gin_configs/tasks/')]
 SWEEPS = [file for file in FILES if file.startswith('gin_configs/sweeps/')]
-RUNS = [file for file in FILES if file not in TASKS + SWEEPS]
+FOR_T5X = [file for file in FILES if file.startswith('gin_configs/t5x/')]  # T5X's own trainer reads them
+RUNS = [file for file in FILES if file not in TASKS + SWEEPS + FOR_T5X]
 WHERE = ["MODEL_DIR = 'runs/a'", "CORPORA = ('embedded',)"]
 
 
