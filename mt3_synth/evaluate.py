@@ -12,9 +12,10 @@ import datetime
 import hashlib
 import importlib.metadata
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
@@ -22,15 +23,19 @@ from tqdm import tqdm
 
 from mt3_synth.config import ModelConfig
 from mt3_synth.data.songs import SPLITS
-from mt3_synth.errors import InputError
+from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.evaluation import records
+from mt3_synth.evaluation.embedders import choose_embedder
 from mt3_synth.evaluation.held_out import table
 from mt3_synth.evaluation.job import Evaluator, Settings
 from mt3_synth.evaluation.metric_keys import describe
 from mt3_synth.evaluation.pooled import pool
 from mt3_synth.evaluation.records import METRIC_VERSION, Evaluation
+from mt3_synth.evaluation.transcribers import Transcriber, choose_transcriber
+from mt3_synth.evaluation.transcribing import transcribe_songs
 from mt3_synth.pipeline import BATCH_SIZE
 
+Found = TypeVar('Found')
 SOME_FAILED = 3  # exit status
 _SHOWN = 5  # of the songs that failed
 
@@ -67,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     metavar='NAME[=WHERE]',
     help='logmel_stats (the default), vggish=FOLDER, trill=FOLDER, NAME=MODULE:OBJECT, or one that a package registered; repeat',
   )
+  measures.add_argument(
+    '--transcriber',
+    action='append',
+    metavar='NAME[=COMMAND]',
+    help='basic_pitch (needs uv), or NAME=COMMAND, a command with {inputs}, WAV files, and {outputs}, the folder for MIDI files; repeat',
+  )
   measures.add_argument('--per_minute', action='store_true', help='also measure each minute alone')
   measures.add_argument('--frechet_infinite', action='store_true', help='also Fréchet distances as of endless sets')
   measures.add_argument('--no_audio', action='store_true', help='keep no sounds')
@@ -79,18 +90,42 @@ def run(args: argparse.Namespace) -> int:
     InputError: nothing could be done, or the folder holds another evaluation.
   """
   settings, out = _settings(args), args.out.expanduser()
+  transcribers, missing = _there_are(choose_transcriber, args.transcriber or [])
+  if transcribers and args.no_audio:
+    raise InputError('--transcriber hears the sounds that --no_audio does not keep; leave one of them out')
+  embedders, missing_too = _there_are(choose_embedder, settings.embedders)
+  settings = dataclasses.replace(settings, embedders=tuple(embedders))
   evaluator = Evaluator(settings, out)
-  evaluation = _evaluation(args, settings, evaluator)
+  evaluation = _evaluation(args, settings, evaluator, list(transcribers.values()))
   _claim(out, evaluation)
   todo = [song for song in evaluation.songs if not _is_done(out, song)]
   with tqdm(total=len(evaluation.songs), initial=len(evaluation.songs) - len(todo), unit='song', desc=evaluation.name, disable=None) as bar:
     for _ in evaluator.evaluate(todo):
       bar.update()
+  failed = _transcribe(out, evaluation, list(transcribers.values()))
   results = records.read_songs(out, evaluation)
   pooled = pool(out, results, list(evaluation.embedders), args.frechet_infinite)
   records.write_pooled(out, pooled)
   _tell(out, pooled, results)
-  return SOME_FAILED if pooled['failed'] else 0
+  return SOME_FAILED if pooled['failed'] or failed or missing or missing_too else 0
+
+
+def _there_are(choose: Callable[[str], Found], specs: Sequence[str]) -> tuple[dict[str, Found], bool]:
+  """What was found by what was asked for, and whether something is missing: it is told, and all else goes on."""
+  found = {}
+  for spec in specs:
+    try:
+      found[spec] = choose(spec)
+    except InputError as e:
+      warnings.warn(f'{e}; all else goes on without it', InputWarning, stacklevel=2)
+  return found, len(found) < len(specs)
+
+
+def _transcribe(out: Path, evaluation: Evaluation, transcribers: Sequence[Transcriber]) -> int:
+  if not transcribers:
+    return 0
+  with tqdm(total=len(evaluation.songs) * len(transcribers), unit='song', desc='transcribing', disable=None) as bar:
+    return transcribe_songs(out, evaluation.songs, transcribers, bar.update)
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -119,7 +154,7 @@ def _settings(args: argparse.Namespace) -> Settings:
   )
 
 
-def _evaluation(args: argparse.Namespace, settings: Settings, evaluator: Evaluator) -> Evaluation:
+def _evaluation(args: argparse.Namespace, settings: Settings, evaluator: Evaluator, transcribers: Sequence[Transcriber]) -> Evaluation:
   names = [embedder.name for embedder in evaluator.embedders]
   if len(set(names)) < len(names):
     raise InputError(f'--embedder: {", ".join(names)} name one twice; give each a name of its own, NAME=MODULE:OBJECT')
@@ -135,7 +170,7 @@ def _evaluation(args: argparse.Namespace, settings: Settings, evaluator: Evaluat
     seed=settings.seed,
     config=_as_json(config),
     embedders={embedder.name: embedder.hash for embedder in evaluator.embedders},
-    transcribers={},
+    transcribers={transcriber.name: transcriber.command for transcriber in transcribers},
     songs=_chosen(args, evaluator.songs.ids),
     metric_version=METRIC_VERSION,
     code_version=importlib.metadata.version('mt3_synth'),
@@ -170,7 +205,7 @@ def _chosen(args: argparse.Namespace, ids: Sequence[str]) -> tuple[str, ...]:
   return tuple(song for song in ids if not args.songs or song in args.songs)[: args.max_songs]
 
 
-_MAY_DIFFER = {'name', 'device', 'created', 'code_version', 'songs'}  # between the runs that make one evaluation
+_MAY_DIFFER = {'name', 'device', 'created', 'code_version', 'songs', 'transcribers'}  # between the runs that make one evaluation
 
 
 def _claim(out: Path, evaluation: Evaluation) -> None:
@@ -214,14 +249,16 @@ def _is_done(out: Path, song: str) -> bool:
 
 
 def _tell(out: Path, pooled: dict[str, Any], results: Sequence[records.SongResult]) -> None:
-  systems = {'model': pooled['systems']['prediction'], 'ground truth, inverted': pooled['systems']['ceiling']}
+  names = {'prediction': 'model', 'ceiling': 'ground truth, inverted', 'target': 'ground truth'}
+  systems = {label: pooled['systems'][name] for name, label in names.items()}
   keys = dict.fromkeys(key for values in systems.values() for key in values)
   if pooled['songs']:
     rows = []
     for key in keys:
       metric = describe(key)
       label = f'{metric.label} [{metric.unit}]' if metric.unit else metric.label
-      rows.append({'': label, **{name: values.get(key, float('nan')) for name, values in systems.items()}})
+      found = {name: values.get(key, float('nan')) for name, values in systems.items()}
+      rows.append({'': label} | {name: '–' if np.isnan(value) else value for name, value in found.items()})
     print(f'{table(rows)}\n')
   few = lambda each: ', fewer than its dimensions' if each['few'] else ''
   windows = ''.join(f'; {each["n"]} windows of {name}{few(each)}' for name, each in pooled['windows'].items())

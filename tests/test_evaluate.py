@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -208,7 +209,7 @@ def test_only_some_songs_and_seconds_and_no_audio(evaluate):
     (['--songs', 'song9'], 'song9: no such song in .*they are called, for example, song0, song1, song2'),
     (['--max_seconds', '0'], '--max_seconds is 0.0, expected more than 0'),
     (['--split', 'train'], 'no tracks under train'),
-    (['--embedder', 'vggish'], 'vggish: needs a path'),
+    (['--no_audio', '--transcriber', 'x=true {inputs} {outputs}'], 'hears the sounds that --no_audio does not keep'),
     (['--embedder', 'logmel_stats', '--embedder', 'logmel_stats'], 'name one twice'),
     (['--seed', '-1'], '--seed is -1'),
     (['--steps', '0'], '0 sampling steps'),
@@ -234,3 +235,52 @@ def test_a_folder_of_something_else_is_left_alone(evaluate, tmp_path):
   status, _, _, err = evaluate(out='full')
   assert status == 2
   assert 'is not empty, and no evaluation' in err
+
+
+# What "transcribes" in these tests: gives the notes of the evaluation.
+LISTENER = """
+import sys, pathlib, shutil
+outputs, notes, *files = sys.argv[1:]
+for file in files:
+  number = int(pathlib.Path(file).stem.partition('-')[0])
+  shutil.copy(sorted(pathlib.Path(notes).glob('*.mid'))[number], pathlib.Path(outputs) / (pathlib.Path(file).stem + '.mid'))
+"""
+
+
+def test_transcriptions_are_scored_for_the_model_the_ceiling_and_the_recording(evaluate, tmp_path):
+  (tmp_path / 'listen.py').write_text(LISTENER)
+  listener = f'ear={sys.executable} {tmp_path / "listen.py"} {{outputs}} {tmp_path / "out" / "notes"} {{inputs}}'
+  assert evaluate('--max_songs', '1')[0] == 0
+  status, folder, out, _ = evaluate('--transcriber', listener)  # added later, to two songs more
+  assert status == 0
+  assert records.read_evaluation(folder).transcribers.keys() == {'ear'}
+  for result in records.read_songs(folder):
+    for system in records.SYSTEMS:
+      metrics = result.metrics(system)
+      assert metrics['transcription_ear_full_onset_offset_f1'] == 1
+      assert metrics['onset_error_median_ms'] == 0
+      assert records.transcription_file(folder, result.song, system, 'ear').is_file()
+  assert 'ear flat onset F1' in out
+  written = {path: path.stat().st_mtime_ns for path in (folder / 'songs').iterdir()}
+  evaluate('--transcriber', listener)
+  assert written == {path: path.stat().st_mtime_ns for path in (folder / 'songs').iterdir()}  # nothing was left to do
+
+
+def test_what_is_missing_is_told_and_all_else_goes_on(evaluate):
+  options = ['--embedder', 'logmel_stats', '--embedder', 'trill=/nowhere', '--transcriber', 'mine=no-such-program {inputs} {outputs}']
+  status, folder, _, err = evaluate('--max_songs', '1', *options)
+  assert status == 3
+  assert "warning: transcriber mine: there is no program 'no-such-program'" in err
+  assert 'warning: embedder trill: /nowhere has no saved_model.pb' in err
+  assert values(folder)['song0'][0] == 'ok'
+  assert records.read_evaluation(folder).embedders.keys() == {'logmel_stats'}
+
+
+def test_a_transcriber_that_fails_is_told_and_tried_again(evaluate, tmp_path):
+  (tmp_path / 'listen.py').write_text('import sys; sys.exit("deaf")')
+  listener = f'ear={sys.executable} {tmp_path / "listen.py"} {{outputs}} {{inputs}}'
+  for _ in range(2):
+    status, folder, _, err = evaluate('--max_songs', '1', '--transcriber', listener)
+    assert status == 3
+    assert 'song0: prediction: transcriber ear: wrote no MIDI file; it ended with status 1: deaf' in err
+    assert len(records.read_songs(folder)[0].warnings) == 3

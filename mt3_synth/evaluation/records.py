@@ -4,7 +4,7 @@
   songs/NAME.json        a song's result (`SongResult`); written last, so a song that has one is whole
   songs/NAME.npz         embeddings, float32 [windows, E], by `SYSTEM/EMBEDDER`
   mels/NAME.npz          log-mel spectrograms, float16 [T, D], by system
-  audio/NAME.SYSTEM.flac and notes/NAME.mid
+  audio/NAME.SYSTEM.flac and notes/NAME.mid, and of each transcriber transcriptions/NAME.SYSTEM.TRANSCRIBER.mid
   pooled.json            measures of all songs together
 
 NAME is a song's id with what file systems do not take written as %XX.  Every file appears when it is complete.
@@ -133,7 +133,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     InputError: the folder can't be written to.
   """
   try:
-    for each in ('songs', 'mels', 'audio', 'notes'):
+    for each in ('songs', 'mels', 'audio', 'notes', 'transcriptions'):
       (folder / each).mkdir(parents=True, exist_ok=True)
   except OSError as e:
     raise InputError(f'{folder}: cannot be written ({e.strerror or e}); choose another folder') from None

@@ -16,6 +16,10 @@ _LONGEST_HOURS = 24
 _TICKS_PER_QUARTER = 5000  # at 120 quarters a minute: 0.1 ms a tick
 
 
+class NoNotesError(InputError):
+  """A file is MIDI, and holds no notes."""
+
+
 def read_midi(file: str | os.PathLike | bytes) -> Notes:
   """Notes of a MIDI file (formats 0, 1 and 2; tempo map or SMPTE time), sorted by onset.
 
@@ -33,7 +37,7 @@ def read_midi(file: str | os.PathLike | bytes) -> Notes:
     The notes; drums have program 0.
 
   Raises:
-    InputError: the file can't be read, is no MIDI file, has no notes or lasts over a day.
+    InputError: the file can't be read, is no MIDI file, has no notes (NoNotesError) or lasts over a day.
 
   Warns:
     InputWarning: the file is damaged and only a part was read; notes without a note-off (they end with the file); notes of no length
@@ -53,7 +57,7 @@ def read_midi(file: str | os.PathLike | bytes) -> Notes:
     notes, _ = _play(events.tracks, events.division, source, warned)
   damage = f' ({"; ".join(warned)})' if warned else ''
   if not len(notes):
-    raise InputError(f'{source}: no notes in {len(events.tracks)} tracks{damage}, expected at least one; is it the right file?')
+    raise NoNotesError(f'{source}: no notes in {len(events.tracks)} tracks{damage}, expected at least one; is it the right file?')
   if notes.duration > _LONGEST_HOURS * 3600:
     raise InputError(f'{source}: lasts {notes.duration / 3600:.0f} hours, expected at most {_LONGEST_HOURS}; is the file damaged?{damage}')
   if warned:
