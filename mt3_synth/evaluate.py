@@ -112,13 +112,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _there_are(choose: Callable[[str], Found], specs: Sequence[str]) -> tuple[dict[str, Found], bool]:
   """What was found by what was asked for, and whether something is missing: it is told, and all else goes on."""
-  found = {}
-  for spec in specs:
+  found, wanted = {}, dict.fromkeys(specs)
+  for spec in wanted:
     try:
       found[spec] = choose(spec)
     except InputError as e:
       warnings.warn(f'{e}; all else goes on without it', InputWarning, stacklevel=2)
-  return found, len(found) < len(specs)
+  return found, len(found) < len(wanted)
 
 
 def _transcribe(out: Path, evaluation: Evaluation, transcribers: Sequence[Transcriber]) -> int:

@@ -210,7 +210,7 @@ def test_only_some_songs_and_seconds_and_no_audio(evaluate):
     (['--max_seconds', '0'], '--max_seconds is 0.0, expected more than 0'),
     (['--split', 'train'], 'no tracks under train'),
     (['--no_audio', '--transcriber', 'x=true {inputs} {outputs}'], 'hears the sounds that --no_audio does not keep'),
-    (['--embedder', 'logmel_stats', '--embedder', 'logmel_stats'], 'name one twice'),
+    (['--embedder', 'logmel_stats', '--embedder', 'logmel_stats=tests.evaluation.test_embedders:Levels'], 'name one twice'),
     (['--seed', '-1'], '--seed is -1'),
     (['--steps', '0'], '0 sampling steps'),
   ],
