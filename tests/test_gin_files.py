@@ -16,7 +16,8 @@ FILES = sorted(str(file.relative_to(ROOT)) for file in (ROOT / 'gin_configs').rg
 TASKS = [file for file in FILES if file.startswith('gin_configs/tasks/')]
 SWEEPS = [file for file in FILES if file.startswith('gin_configs/sweeps/')]
 FOR_T5X = [file for file in FILES if file.startswith('gin_configs/t5x/')]  # T5X's own trainer reads them
-RUNS = [file for file in FILES if file not in TASKS + SWEEPS + FOR_T5X]
+BEGINNINGS = {'gin_configs/finetune.gin': ('INIT_FROM', 'init_from'), 'gin_configs/resume.gin': ('RESUME_FROM', 'resume_from')}
+RUNS = [file for file in FILES if file not in [*TASKS, *SWEEPS, *FOR_T5X, *BEGINNINGS]]
 WHERE = ["MODEL_DIR = 'runs/a'", "CORPORA = ('embedded',)"]
 
 
@@ -44,6 +45,15 @@ def test_every_shipped_task_is_laid_over_a_model(file):
   assert config.data_dir == ('data' if where else '')
   if name != 'embedded':
     assert name == 'mega' or config.corpora[0].partition('/')[0] in {corpus.partition('/')[0] for corpus in MIXTURES['mega'].corpora}
+
+
+@pytest.mark.parametrize(('file', 'macro', 'field'), [(file, *names) for file, names in BEGINNINGS.items()])
+def test_how_a_run_begins_is_laid_over_a_model_and_a_task(file, macro, field):
+  files = ['gin_configs/models/diffusion/context/tiny.gin', 'gin_configs/tasks/embedded.gin', file]
+  config = read_gin(TrainConfig, files, ["MODEL_DIR = 'runs/b'", f"{macro} = 'runs/a'"])
+  assert getattr(config, field) == 'runs/a'
+  with pytest.raises(InputError, match=f'{macro} has no value'):
+    read_gin(TrainConfig, files, ["MODEL_DIR = 'runs/b'"])
 
 
 def test_later_files_and_bindings_win(tmp_path):

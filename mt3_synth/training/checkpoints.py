@@ -43,14 +43,15 @@ class Checkpoints:
       keep_every: those of steps that are multiples of it too, where it is not 0;
       keep_best: so many of lowest held-out loss too.
     """
+    goodness = lambda metrics: -metrics[_HELD_OUT_LOSS]
     kept: list[policies.PreservationPolicy] = [policies.LatestN(keep)]
-    if keep_every:
-      kept.append(policies.EveryNSteps(keep_every))
-    if keep_best:
-      best = policies.BestN(get_metric_fn=lambda metrics: -metrics[_HELD_OUT_LOSS], n=keep_best, keep_checkpoints_without_metrics=False)
-      kept.append(best)
+    kept += [policies.EveryNSteps(keep_every)] if keep_every else []
+    kept += [policies.BestN(get_metric_fn=goodness, n=keep_best, keep_checkpoints_without_metrics=False)] if keep_best else []
     options = ocp.CheckpointManagerOptions(
-      preservation_policy=policies.AnyPreservationPolicy(kept), enable_async_checkpointing=True, cleanup_tmp_directories=True
+      preservation_policy=policies.AnyPreservationPolicy(kept),
+      best_fn=goodness,  # without one, metrics are not written
+      enable_async_checkpointing=True,
+      cleanup_tmp_directories=True,
     )
     self.manager = ocp.CheckpointManager((model_dir / FOLDER).absolute(), options=options)
 
@@ -121,17 +122,22 @@ class Checkpoints:
   def _guarded(self, write: Callable[[], Any]) -> None:
     """Calls what writes, or waits for what is being written; a failure becomes one line."""
     orbax_log = logging.getLogger('absl')
-    level, orbax_log.level = orbax_log.level, logging.CRITICAL  # it logs tracebacks of its own
+    level = orbax_log.level
+    orbax_log.setLevel(logging.CRITICAL)  # it logs tracebacks of its own
     try:
       write()
     except Exception as e:  # as many kinds as there are parts of Orbax
-      whole = [step for step in self.manager.all_steps(read=True)]
+      _hush_orbax()
+      if jax.process_index() == 0:
+        for part in Path(self.manager.directory).glob('*.orbax-checkpoint-tmp'):
+          shutil.rmtree(part, ignore_errors=True)  # it would fill the disk
+      whole = self.manager.all_steps(read=True)
       kept = f'the checkpoint of step {max(whole)} is whole' if whole else 'there is none from before it'
       raise InputError(
         f'{self.manager.directory}: a checkpoint could not be written ({_reason(e)}); {kept}: free space, and give the same command'
       ) from None
     finally:
-      orbax_log.level = level
+      orbax_log.setLevel(level)
 
 
 def read_checkpoint(source: str, like: TrainState) -> Saved:
@@ -196,8 +202,8 @@ class _Damaged(Exception):
 def _reason(error: Exception) -> str:
   """One short line of what Orbax and its parts say in pages."""
   text = ' '.join(str(error).split())
-  system = re.search(r"OS error \d+: (?:\w+ )?([^\]']*)|\[Errno \d+\] ([^:']*)", text)
-  return (next(filter(None, system.groups())) if system else text.partition('. See full')[0][:150]) or type(error).__name__
+  system = re.search(r"([\w ]+) \[os_error_code=|\[Errno \d+\] ([^:']*)", text)
+  return (next(filter(None, system.groups())).strip() if system else text.partition('. See full')[0][:150]) or type(error).__name__
 
 
 def _hush_orbax() -> None:

@@ -7,6 +7,7 @@ import shutil
 import signal
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -18,6 +19,7 @@ from mt3_synth.errors import InputError, InputWarning, Stopped
 from mt3_synth.train import train
 from mt3_synth.training import spectrogram
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
+from mt3_synth.training.learner import Examples
 from tests.data.tiny import tiny_model
 
 
@@ -55,7 +57,7 @@ def quick(monkeypatch, config, tmp_path):
 
   monkeypatch.setattr(spectrogram, 'train_step', count)
   monkeypatch.setattr(spectrogram, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
-  return lambda **changes: train(dataclasses.replace(config, model_dir=str(tmp_path / 'run'), **changes))
+  return lambda **changes: train(dataclasses.replace(config, **({'model_dir': str(tmp_path / 'run')} | changes)))
 
 
 def test_a_run_writes_its_configuration_metrics_and_checkpoints(finished):
@@ -185,6 +187,74 @@ def test_the_verb_ends_with_75_when_it_was_stopped(monkeypatch, capsys):
   monkeypatch.setattr(mt3_synth.train, 'train', stopped)
   assert cli.main(['train', '--gin_file', 'gin_configs/demo.gin', "--gin.MODEL_DIR='runs/a'"]) == 75
   assert 'stopped after step 4 of 6' in capsys.readouterr().err
+
+
+def test_a_branch_goes_on_where_its_run_was(finished, tmp_path):
+  changed = dataclasses.replace(finished.config, model_dir=str(tmp_path / 'branch'), resume_from=str(finished.folder / 'checkpoints' / '3'))
+  assert_same(train(changed), finished.state)  # nothing was changed, but where
+  assert steps(finished.folder) == ['3', '6']
+  assert steps(tmp_path / 'branch') == ['6']
+
+
+def test_a_new_run_starts_with_the_parameters_of_a_model(finished, quick, tmp_path):
+  notes = dataclasses.replace(finished.config.model.notes, max_shift_steps=500)
+  with pytest.warns(InputWarning, match='its model was trained on other notes'):
+    state = quick(init_from=str(finished.folder), model=dataclasses.replace(finished.config.model, notes=notes), total_steps=1)
+  assert_same(state.params, finished.state.ema)
+  assert_same(state.ema, finished.state.ema)
+  assert int(state.step) == 1
+  assert all((x == 0).all() for x in jax.tree.leaves(state.opt_state))
+  with pytest.raises(InputError, match='parameter .* has shape .*, TrainConfig.model expects'):
+    quick(init_from=str(finished.folder), model=tiny_model('aligned', emb_dim=24), model_dir=str(tmp_path / 'other'))
+  with pytest.raises(InputError, match='init_from and resume_from are both set'):
+    quick(init_from='a', resume_from='b')
+
+
+def test_a_run_that_starts_from_another_goes_on_by_the_same_command(finished, quick, tmp_path):
+  quick(init_from=str(finished.folder), total_steps=1)
+  assert int(quick(init_from='gone', total_steps=2).step) == 2
+
+
+def test_a_run_stops_at_a_loss_that_is_no_number_and_saves_nothing_of_it(quick, tmp_path, monkeypatch):
+  def count(state, batch, key, **_):
+    after = state.replace(step=state.step + 1)
+    return after, {'loss': jnp.where(after.step == 5, jnp.nan, 1.0)}
+
+  monkeypatch.setattr(spectrogram, 'train_step', count)
+  with pytest.raises(InputError, match='step 5: loss nan, .*the last good checkpoint is .*/run/checkpoints/4'):
+    quick(save_every=2, keep_best=0)
+  assert steps(tmp_path / 'run') == ['2', '4']
+  assert int(quick(save_every=2, on_fault='skip').step) == 6
+
+
+def test_each_corpus_has_a_held_out_loss(quick, corpus, tmp_path):
+  quick(corpora=(str(corpus), 'embedded'), total_steps=1, eval_every=1)
+  (line,) = [line for line in lines(tmp_path / 'run') if 'eval/loss' in line]
+  assert set(line) == {'step', 'seconds', 'eval/loss', f'eval/{corpus}/loss', 'eval/embedded/loss'}
+
+
+def test_examples_are_pictured_now_and_then(quick, tmp_path, monkeypatch):
+  shown = []
+  monkeypatch.setattr(spectrogram.SpectrogramLearner, 'examples', lambda self, state: shown.append(int(state.step)) or Examples())
+  quick(total_steps=5, examples_every=2)
+  assert shown == [2, 4, 5]
+
+
+def test_a_window_of_steps_is_profiled(quick, tmp_path):
+  quick(total_steps=4, profile=(2, 3))
+  assert list((tmp_path / 'run' / 'profile').rglob('*.xplane.pb'))
+  with pytest.raises(InputError, match='profile is .3,., expected the first and the last step'):
+    quick(profile=(3,))
+
+
+def test_the_verb_takes_the_window_to_profile(monkeypatch, capsys):
+  given = []
+  monkeypatch.setattr(mt3_synth.train, 'train', given.append)
+  command = ['train', '--gin_file', 'gin_configs/demo.gin', "--gin.MODEL_DIR='runs/a'", '--profile']
+  assert cli.main([*command, '3:5']) == 0
+  assert given[0].profile == (3, 5)
+  assert cli.main([*command, 'all']) == 2
+  assert "--profile is 'all', expected the first and the last step" in capsys.readouterr().err
 
 
 def test_another_model_in_the_folder_is_refused_and_left_alone(copy):
