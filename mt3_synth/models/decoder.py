@@ -23,7 +23,7 @@ from mt3_synth.models.stack import is_staged, through
 class Memory(NamedTuple):
   """What a segment's conditions are to each decoder layer: computed once, used at every noise level or frame."""
 
-  keys_values: tuple  # of each layer, or None, and each of its cross-attentions: (keys, values), each [B, K, H, head_dim]
+  keys_values: tuple  # of each layer, or None, and each of its cross-attentions: keys [B, H, head_dim, K] and values [B, H, K, head_dim]
   masks: tuple  # of each cross-attention: [B, K]
   aligned: tuple | None  # of the input, then of each layer: [B, T, E]
   level: jax.Array | None  # [B, T, D] what the aligned notes' magnitudes add up to, for the output
@@ -76,10 +76,12 @@ class DecoderLayer(nn.Module):
     return jnp.stack([self.FiLMLayer_0(time_embedding), self.FiLMLayer_1(time_embedding)], axis=1)
 
   def project(self, encodings):
-    """The keys and values of each cross-attention, of `encodings` [B, K, E] each."""
-    return tuple(getattr(self, name).project(x) for name, x in zip(self.cross_attentions, encodings, strict=True))
+    """The keys and values of each cross-attention, of `encodings` [B, K, E] each: laid out as products on CPUs want them, since a walk that
+    uses them a hundred times would lay them out a hundred times."""
+    projected = [getattr(self, name).project(x) for name, x in zip(self.cross_attentions, encodings, strict=True)]
+    return tuple((keys.transpose(0, 2, 3, 1), values.swapaxes(1, 2)) for keys, values in projected)
 
-  def __call__(self, x, keys_values, masks, deterministic: bool, film=None, seen=None, past=None):
+  def __call__(self, x, keys_values, masks, deterministic: bool, film=None, seen=None, past=None, twice: bool = False):
     """One layer.
 
     Args:
@@ -89,6 +91,7 @@ class DecoderLayer(nn.Module):
       film: [B or 1, 2, 2E].
       seen: which keys each query of the self-attention sees, broadcast to [B, Q, K]; all where None.
       past: ((keys, values), index): those of x, Q = 1, are put there at `index`, and x attends to them all.
+      twice: gives 2B rows: those of x, then the same hearing nothing.
 
     Returns:
       x [B, Q, E], and the self-attention's keys and values.
@@ -100,9 +103,11 @@ class DecoderLayer(nn.Module):
       own = jax.tree.map(lambda old, new: jax.lax.dynamic_update_slice_in_dim(old, new, past[1], axis=1), past[0], own)
     x = x + self.dropout(self.self_attention(y, own, seen), deterministic)
     if masks:
-      hears, deaf = jnp.split(x, [masks[0].shape[0]])  # attending to nothing gives zero: rows without a memory need no attention
+      # Attending to nothing gives zero: rows without a memory need no attention.
+      hears, deaf = (x, x) if twice else jnp.split(x, [masks[0].shape[0]])
       y = self.pre_cross_attention_layer_norm(hears)
-      heard = [getattr(self, name)(y, *each) for name, *each in zip(self.cross_attentions, keys_values, _as_keys(masks), strict=True)]
+      told = zip(self.cross_attentions, map(_as_projected, keys_values), _as_keys(masks), strict=True)
+      heard = [getattr(self, name)(y, *each) for name, *each in told]
       x = jnp.concatenate([hears + self.dropout(sum(heard), deterministic), deaf])
     y = self.pre_mlp_layer_norm(x)
     y = y if film is None else modulate(y, film[:, 1])
@@ -111,6 +116,11 @@ class DecoderLayer(nn.Module):
 
 def _as_keys(masks):
   return [mask[:, None] for mask in masks]
+
+
+def _as_projected(keys_values):
+  keys, values = keys_values
+  return keys.transpose(0, 3, 1, 2), values.swapaxes(1, 2)
 
 
 class Decoder(nn.Module):
@@ -157,18 +167,21 @@ class Decoder(nn.Module):
       x = x + memory.aligned[0]
     return self.dropout(x, deterministic).astype(self.config.dtype)
 
-  def walk(self, x, memory: Memory, deterministic: bool, film=None, seen=None):
-    """x [B, Q, E] through all layers; film [B or 1, L, 2, 2E], and `seen` of `DecoderLayer`."""
+  def walk(self, x, memory: Memory, deterministic: bool, film=None, seen=None, twice: bool = False):
+    """x [B, Q, E] through all layers; film [B or 1, L, 2, 2E]; `seen` and `twice` of `DecoderLayer`, `twice` of the first alone."""
 
-    def call(layer, x, own):
+    def call(layer, x, own, twice=False):
       keys_values, aligned, film = own
       x = x if aligned is None else x + aligned
       keys_values = layer.project(memory.encodings) if keys_values is None else keys_values
-      return layer(x, keys_values, memory.masks, deterministic, film=film, seen=seen)[0]
+      return layer(x, keys_values, memory.masks, deterministic, film=film, seen=seen, twice=twice)[0]
 
     aligned = memory.aligned and memory.aligned[1:]
     own = [(memory.keys_values[i], aligned and aligned[i], None if film is None else film[:, i]) for i in range(len(self.layers))]
-    return through(self.layers, x, own, call)
+    layers = self.layers
+    if twice:
+      x, layers, own = call(layers[0], x, own[0], twice=True), layers[1:], own[1:]
+    return through(layers, x, own, call) if layers else x
 
   def read_out(self, x, deterministic: bool) -> Any:
     """[B, Q, outputs] of the last layer's x [B, Q, E]."""

@@ -42,8 +42,8 @@ class DiffusionNetwork(nn.Module):
   def film(self, time):
     return self.decoder.film(time)
 
-  def decode(self, z, film, memory: Memory, deterministic: bool = True):
-    return self.decoder(z, film, memory, deterministic)
+  def decode(self, z, film, memory: Memory, deterministic: bool = True, twice: bool = False):
+    return self.decoder(z, film, memory, deterministic, twice)
 
   def __call__(self, z, time, conditions: Conditions, deterministic: bool = True):
     """Output [B, T, outputs] for z [B, T, D] at diffusion times [B]."""

@@ -23,9 +23,12 @@ class DiffusionDecoder(Decoder):
     x = nn.silu(self.time_emb_dense1(x))
     return jnp.stack([layer.film(x) for layer in self.layers], axis=1)
 
-  def __call__(self, z, film, memory: Memory, deterministic: bool) -> Any:
+  def __call__(self, z, film, memory: Memory, deterministic: bool, twice: bool = False) -> Any:
+    """What is said of z under the conditions; `twice`: and then, in as many rows again, without them (`Memory.beside`)."""
+    if twice and memory.aligned is not None:  # both are told apart from the first layer on
+      z, twice = jnp.concatenate([z, z]), False
     x = self.embed(z, self.Embed_0(z.shape[1]), memory, deterministic)
-    output = self.read_out(self.walk(x, memory, deterministic, film), deterministic)
+    output = self.read_out(self.walk(x, memory, deterministic, film, twice=twice), deterministic)
     if memory.level is None:
       return output
     bands = z.shape[-1]  # of x0_and_eps, the level is x0's

@@ -105,7 +105,7 @@ def _denoiser(network, config, drawing, sampler) -> samplers.Denoise:
     return network.decode(z, film, drawing.memory)
 
   def guided(z, film):  # both passes are one doubled batch; the second half hears no conditions
-    conditional, unconditional = jnp.split(network.decode(jnp.concatenate([z, z]), film, drawing.guided_memory), 2)
+    conditional, unconditional = jnp.split(network.decode(z, film, drawing.guided_memory, twice=True), 2)
     return samplers.guide(conditional, unconditional, sampler.guidance)
 
   def denoise(z, level):
