@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import published
+from benchmarks import operations, published
 from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.diffusion import samplers
 from mt3_synth.models import drawing
@@ -37,29 +37,6 @@ def segment(network: NetworkConfig, length: int) -> Conditions:
   tokens = np.pad(rng.integers(3, 1400, TOKENS), (0, length - TOKENS))[None].astype(np.int32)
   context = rng.uniform(-1, 1, (1, network.context_frames, network.mel_bands)).astype(np.float32)
   return Conditions(jnp.asarray(tokens), jnp.asarray(context), jnp.ones((1, network.context_frames)))
-
-
-def decoder_flops(network: NetworkConfig, keys: int) -> float:
-  """Multiplications and additions of a guided step: two passes, one of them without cross-attention.
-
-  Only of matrix products, and none that can be done before the walk.
-  """
-  c = network
-  joined, frames = c.num_heads * c.head_dim, c.target_frames
-  self_attention = 4 * c.emb_dim * joined + 2 * frames * joined
-  cross_attention = 2 * c.emb_dim * joined + 2 * keys * joined
-  mlp = 3 * c.emb_dim * c.mlp_dim
-  ends = 2 * c.mel_bands * c.emb_dim
-  return 2 * frames * (2 * ends + c.decoder_layers * (2 * (self_attention + mlp) + cross_attention))
-
-
-def encoder_flops(network: NetworkConfig, length: int) -> float:
-  """Multiplications and additions of both encoders and of the keys and values, `length` tokens and a whole context."""
-  c = network
-  joined = c.num_heads * c.head_dim
-  rows = lambda n: n * (4 * c.emb_dim * joined + 2 * n * joined + 3 * c.emb_dim * c.mlp_dim)
-  keys_values = (length + c.context_frames) * 2 * c.emb_dim * joined
-  return 2 * (c.encoder_layers * (rows(length) + rows(c.context_frames)) + c.decoder_layers * keys_values)
 
 
 def matmul_flops_per_second(network: NetworkConfig) -> float:
@@ -145,7 +122,9 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
   )
   step_published, step_ours = walk_published / steps, walk_ours / steps
   flops = matmul_flops_per_second(network)
-  step_floor, encode_floor = decoder_flops(network, length + network.context_frames) / flops, encoder_flops(network, length) / flops
+  keys = length + network.context_frames
+  step_floor = operations.guided_step(network, keys) / flops
+  encode_floor = (operations.encoders(network, length) + operations.keys_values(network, keys)) / flops
   audio = network.target_frames / config.mel.frames_per_second
   figures = {
     'published_encode_seconds': encode_published,
