@@ -20,7 +20,7 @@ FOLDER = pathlib.Path(__file__).parent
 
 
 def main(argv: list[str] | None = None) -> int:
-  names = [module.name for module in pkgutil.iter_modules([str(FOLDER)]) if not module.name.startswith('_')]
+  names = [each.name for each in pkgutil.iter_modules([str(FOLDER)]) if not each.name.startswith('_') and not each.ispkg]
   parser = argparse.ArgumentParser(prog='python -m benchmarks', description='Measures speed and quality on this machine.')
   parser.add_argument('names', nargs='*', metavar='NAME', help=f'which: {", ".join(names)}; all when none is given')
   parser.add_argument('--out', type=pathlib.Path, help='write the figures to this JSON file')

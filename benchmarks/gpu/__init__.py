@@ -1,0 +1,1 @@
+"""What an accelerator makes of it: correctness, training, synthesis, the autoregressive decoder, in one call of minutes."""
