@@ -27,7 +27,8 @@ def draw(network: Any, config: ModelConfig, conditions: Conditions, key: jax.Arr
   """A scaled mel [B, T, D] drawn under `conditions`: encoders, keys, values and FiLM once, then one compiled walk.
 
   Args:
-    network: bound to its parameters; has `encode(conditions) -> memory`, `film(times [S])` and `decode(z, film, memory) -> output`.
+    network: bound to its parameters; has `encode(conditions) -> memory`, `film(times [S])` and `decode(z, film, memory) -> output`,
+      which, told `twice`, gives 2B rows: the second half is of the same z without conditions.
     config: the model's.
     conditions: of B segments.
     key: of jax.random; the same key gives the same spectrogram.  One for all, or [B]: then a segment does not depend on the others.
