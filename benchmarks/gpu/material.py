@@ -51,8 +51,17 @@ def shapes_of(config: ModelConfig) -> Any:
 
 
 @functools.cache
+def _boxed_shapes(config) -> Any:
+  return jax.eval_shape(make_model(config).init, jax.random.key(0))
+
+
 def _shapes_of(config) -> Any:
-  return nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0)))
+  return nn.meta.unbox(_boxed_shapes(config))
+
+
+def boxed(config: ModelConfig, params: Any) -> Any:
+  """`params` with their axes' names, which the optimiser goes by."""
+  return nn.meta.replace_boxed(_boxed_shapes(with_network(config, dtype='float32', dropout=0.0)), params)
 
 
 @functools.cache

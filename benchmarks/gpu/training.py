@@ -73,7 +73,7 @@ def prepared(case: Case, tiny: bool) -> tuple[Model, jax.stages.Compiled, float 
   """The model, its compiled step, and, of the first case, the operations that XLA counts in it before it chooses kernels."""
   config = material.with_network(material.config_of('diffusion', case.size, tiny), dtype='bfloat16', **dict(case.changes))
   model, tx = make_model(config), make_optimizer(OptimizerConfig(), 1)
-  state = jax.eval_shape(lambda params: new_state(params, tx), material.shapes_of(config))
+  state = jax.eval_shape(lambda params: new_state(material.boxed(config, params), tx), material.shapes_of(config))
   batch = jax.eval_shape(lambda: _batch(case, model))
   lowered = train_step.lower(state, batch, jax.random.key(0), model=model, tx=tx, ema_decay=0.999)
   step = lowered.compile()
@@ -121,6 +121,7 @@ def measured(case: Case, ready: tuple[Model, Any, float | None], budget: float) 
     'steps_per_second': 1 / seconds,
     'examples_per_second': case.batch / seconds,
     'loss': float(metrics['loss']),
+    'skipped_updates': float(metrics['skipped_updates']),
     'operations_per_step': work,
     'floor_milliseconds': 1e3 * work / MEASURED,
     'utilisation': work / seconds / MEASURED,
@@ -143,7 +144,7 @@ def _state(size: str, config: ModelConfig) -> TrainState:
   if size in _states:
     return _states.pop(size)
   params = jax.tree.map(lambda x: x.copy(), material.params_of(config))
-  return new_state(params, make_optimizer(OptimizerConfig(), 1))
+  return new_state(material.boxed(config, params), make_optimizer(OptimizerConfig(), 1))
 
 
 def _planned(step) -> float:
