@@ -22,7 +22,7 @@ from mt3_synth.sweeping.record import Record, commands_of, read_record, write_re
 
 LOCK = '.lock'  # a file that who works in a folder holds
 PROGRAM = (sys.executable, '-m', 'mt3_synth.cli')
-GRACE = 30.0  # seconds in which a verb that is asked to end may save
+GRACE = 60.0  # seconds in which a verb that is asked to end may finish the steps that are on the device, and save
 _LOOK = 0.5  # seconds between two looks at the sweep's lock
 
 
