@@ -64,6 +64,10 @@ def run(args: argparse.Namespace) -> int:
   if args.dry_run:
     print(outline(cells, configs))
     return 0
+  try:
+    args.out.mkdir(parents=True, exist_ok=True)
+  except OSError as e:
+    raise InputError(f'{args.out}: {e.strerror}; give an --out that can be written') from None
   executor = Executor(args.executor, args.out / 'jobs', config.resources)
   steps = {name: each.total_steps for name, each in configs.items()}
   failures = run_cells(cells, steps, executor, args.out.absolute(), args.jobs or config.jobs)

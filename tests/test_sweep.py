@@ -125,6 +125,12 @@ def test_what_cannot_be_is_told_before_anything_runs(tmp_path, fake, capsys, wor
   assert says in line
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, fake, capsys):
+  (tmp_path / 'file').touch()
+  assert sweep(tmp_path / 'file' / 'out') == 2
+  assert 'file/out: Not a directory; give an --out that can be written' in capsys.readouterr().err
+
+
 def test_the_verb_needs_a_gin_file(tmp_path, capsys):
   assert cli.main(['sweep', '--out', str(tmp_path)]) == 2
   assert 'give at least one --gin_file' in capsys.readouterr().err
