@@ -2,11 +2,12 @@
 
 `python -m benchmarks.conditioning --out DIR [--minutes 10]` trains four tiny models on the embedded corpus side by side, in turns of some
 seconds, so that whatever else the machine does slows all alike, and plays the held-out pieces with each on the way.  Writes
-conditioning.json and conditioning.png; the same command goes on where it was interrupted.
+conditioning.json and, where matplotlib is, conditioning.png; the same command goes on where it was interrupted.
 """
 
 import argparse
 import dataclasses
+import importlib.util
 import json
 import time
 from contextlib import ExitStack
@@ -15,7 +16,6 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.figure import Figure
 from tqdm import tqdm
 
 from benchmarks.__main__ import machine
@@ -81,10 +81,14 @@ def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__)
   parser.add_argument('--out', type=Path, required=True)
   parser.add_argument('--minutes', type=float, default=10)
+  parser.add_argument('--plot', action='store_true', help='only draw what DIR/conditioning.json holds')
   args = parser.parse_args()
   cache_compiled_programs()
   args.out.mkdir(parents=True, exist_ok=True)
   file = args.out / 'conditioning.json'
+  if args.plot:
+    draw(json.loads(file.read_text()), args.out / 'conditioning.png')
+    return
   report: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {'points': []}
   songs, mel = read_corpus('embedded', 'test'), MelConfig()
   report |= machine() | {'mean spectrogram': average(measure_constant(mean_spectrum(read_corpus('embedded', 'train'), mel), songs, mel))}
@@ -113,7 +117,8 @@ def main() -> None:
             progress.write(table([point]))
   last = [max((point for point in report['points'] if point['model'] == cell.name), key=lambda point: point['due']) for cell in running]
   print(table(last))
-  draw(report, args.out / 'conditioning.png')
+  if importlib.util.find_spec('matplotlib'):
+    draw(report, args.out / 'conditioning.png')
 
 
 def _open(name: str, config: TrainConfig, report: dict, stack: ExitStack) -> Cell:
@@ -135,6 +140,8 @@ def _open(name: str, config: TrainConfig, report: dict, stack: ExitStack) -> Cel
 
 def draw(report: dict, path: Path) -> None:
   """Mel L1 and correlation over minutes of training."""
+  from matplotlib.figure import Figure  # here: training machines may have none, and draw elsewhere, by --plot
+
   figure = Figure(figsize=(10, 3.8), dpi=110, layout='constrained')
   for axes, measure in zip(figure.subplots(1, 2), MEASURES[:2], strict=True):
     for name in dict.fromkeys(point['model'] for point in report['points']):

@@ -42,12 +42,12 @@ def with_network(config: ModelConfig, **changes: Any) -> ModelConfig:
 def params_of(config: ModelConfig) -> Any:
   """Random parameters of about the spread they begin with, made once for equal sizes."""
   with _making:
-    return _params_of(with_network(config, dtype='float32', dropout=0.0))
+    return _params_of(_sizes(config))
 
 
 def shapes_of(config: ModelConfig) -> Any:
   """The same as shapes, to compile for."""
-  return _shapes_of(with_network(config, dtype='float32', dropout=0.0))
+  return _shapes_of(_sizes(config))
 
 
 @functools.cache
@@ -61,7 +61,12 @@ def _shapes_of(config) -> Any:
 
 def boxed(config: ModelConfig, params: Any) -> Any:
   """`params` with their axes' names, which the optimiser goes by."""
-  return nn.meta.replace_boxed(_boxed_shapes(with_network(config, dtype='float32', dropout=0.0)), params)
+  return nn.meta.replace_boxed(_boxed_shapes(_sizes(config)), params)
+
+
+def _sizes(config: ModelConfig) -> ModelConfig:
+  """The same for all that have the same parameters."""
+  return with_network(config.plain, dtype='float32', dropout=0.0)
 
 
 @functools.cache

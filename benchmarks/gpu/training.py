@@ -50,6 +50,7 @@ CASES = (
   Case('base', 128, changes=MINIMAL),
   Case('base', 64, material.BUCKET, material.VALID_TOKENS),
   Case('base', 32, changes=(('scan_layers', True),)),
+  Case('base', 48),
   Case('small', 64),
   Case('small', 192),
   Case('base', 128, changes=FULL),
@@ -166,7 +167,7 @@ def kernels(step, state, steps: int = 2) -> tuple[dict[str, float], TrainState]:
     (file,) = glob.glob(f'{folder}/**/*.trace.json.gz', recursive=True)
     with gzip.open(file) as text:
       events = json.load(text)['traceEvents']
-  named = {(each['pid'], each.get('tid')): each['args'].get('name', '') for each in events if each.get('ph') == 'M' and 'args' in each}
+  named = {(each['pid'], each['tid']): each['args']['name'] for each in events if each.get('name') == 'thread_name'}
   total: Counter[str] = Counter()
   for each in events:
     on = named.get((each.get('pid'), each.get('tid')), '')
