@@ -49,9 +49,14 @@ def run(args: argparse.Namespace) -> int:
   except OSError as e:
     raise InputError(f'{args.out}: {e.strerror}; give a folder that can be written') from None
   write_tables(args.out, comparison, table)
-  title = args.title or ' against '.join(row.name for row in comparison.models)
+  title = args.title or _listed([row.name for row in comparison.models])
   page = write_report_page(args.out, title, comparison, table, write_media(args.out, comparison, args.songs, args.seconds))
   for warning in [*comparison.warnings, *table.warnings]:
     print(f'note: {warning}')
   print(f'{len(comparison.songs)} songs, {len(comparison.models)} models: {page}')
   return 0
+
+
+def _listed(names: list[str]) -> str:
+  """As a sentence has them: A, B and C."""
+  return ' and '.join(filter(None, [', '.join(names[:-1]), names[-1]]))

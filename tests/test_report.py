@@ -51,7 +51,8 @@ def test_metrics_json_says_how_each_value_came_about(report):
   assert cell['windows'] == 6
   assert cell['low'] < cell['value'] < cell['high']
   assert cell['difference']['value'] == pytest.approx(cell['value'] - ar['values']['logmel_stats_frechet']['value'])
-  assert target['values']['mel_l1']['value'] == 0 < ceiling['values']['mel_l1']['value']
+  assert list(target['values']) == ['transcription_basic_pitch_onset_f1']  # the recordings have no distance from themselves
+  assert 0 < ceiling['values']['mel_l1']['value'] < ar['values']['mel_l1']['value']
 
 
 def test_the_tables_agree_with_it(report):

@@ -52,7 +52,7 @@ def _facts(comparison: Comparison, table: Table) -> dict[str, str]:
   pooled = ((key, cell) for cells in table.cells.values() for key, cell in cells.items() if key.endswith('_frechet'))
   return {
     'Corpus': f'{first.corpus}, {first.split} split',
-    'Songs': f'{len(comparison.songs)}, {_duration(comparison.seconds().sum())}',
+    'Songs': f'{len(comparison.songs)} songs, {_duration(comparison.seconds().sum())}',
     'Windows': each(f'{cell.windows} ({key.removesuffix("_frechet")})' for key, cell in pooled),
     'Embedders': each(f'{name} ({value[:8]})' for name, value in comparison.embedders.items()),
     'Transcribers': each(first.transcribers),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
@@ -190,6 +191,9 @@ def _times(run: Run, songs: tuple[str, ...], part: str) -> np.ndarray:
   return np.array([np.nan if seconds is None else seconds for seconds in found], float)
 
 
+_POOLED = {'frechet': pooled_frechet, 'frechet_paper': partial(pooled_frechet, convention='paper'), 'kad': pooled_kernel_distance}
+
+
 def _pooled(comparison: Comparison, draws: Draws) -> Iterable[_Column]:
   for embedder in comparison.embedders:
     runs = [(row, run) for row in comparison.rows if row.kind != 'target' for run in row.runs]
@@ -202,7 +206,7 @@ def _pooled(comparison: Comparison, draws: Draws) -> Iterable[_Column]:
     drawn = Draws(draws.counts[:, paired], draws.times)
     known = {row.name: paired for row, _ in runs}
     sizes = {row.name: (count, reference[0].shape[1]) for (row, _), count in zip(runs, windows, strict=True)}
-    for kind, pooled in (('frechet', pooled_frechet), ('kad', pooled_kernel_distance)):
+    for kind, pooled in _POOLED.items():
       values, resampled = pooled(reference, systems, drawn)
       estimates = {}
       for name in known:

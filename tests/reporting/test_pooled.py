@@ -12,15 +12,16 @@ def songs(seed: int, dimensions: int, shift: float = 0.0) -> list[np.ndarray]:
   return [rng.normal(shift, 1 + 0.2 * k, (4 + k, dimensions)) for k in range(6)]
 
 
+@pytest.mark.parametrize('convention', ['standard', 'paper'])
 @pytest.mark.parametrize('dimensions', [5, 60])  # fewer than windows, and more
-def test_a_draw_is_the_distance_of_its_songs_windows(dimensions):
+def test_a_draw_is_the_distance_of_its_songs_windows(dimensions, convention):
   reference, sample = songs(0, dimensions), songs(1, dimensions, 0.5)
   draws = draw_songs(6, 20, 0)
-  (value,), (drawn,) = pooled_frechet(reference, [sample], draws)
-  assert value == pytest.approx(frechet_distance(np.concatenate(reference), np.concatenate(sample)), rel=1e-9)
+  (value,), (drawn,) = pooled_frechet(reference, [sample], draws, convention)
+  assert value == pytest.approx(frechet_distance(np.concatenate(reference), np.concatenate(sample), convention), rel=1e-9)
   for counts, distance in zip(draws.counts, drawn, strict=True):
     first, second = (np.concatenate([song for song, k in zip(each, counts, strict=True) for _ in range(k)]) for each in (reference, sample))
-    assert distance == pytest.approx(frechet_distance(first, second), rel=1e-6)
+    assert distance == pytest.approx(frechet_distance(first, second, convention), rel=1e-6)
 
 
 def test_systems_share_the_draws():
@@ -44,3 +45,13 @@ def test_a_draw_of_one_window_has_no_distance():
     _, (drawn,) = pooled(one, [one], draws)
     assert np.isnan(drawn[0])
     assert np.isfinite(drawn[1])
+
+
+def test_the_paper_takes_many_dimensions_as_independent(monkeypatch):
+  for module in ('mt3_synth.evaluation.frechet', 'mt3_synth.reporting.pooled'):
+    monkeypatch.setattr(f'{module}.DIAGONAL_ABOVE', 4)
+  reference, sample = songs(0, 5), songs(1, 5, 0.5)
+  once = Draws(np.ones((1, 6), int), np.ones(1, int))
+  (value,), (drawn,) = pooled_frechet(reference, [sample], once, 'paper')
+  assert drawn[0] == pytest.approx(value)
+  assert value != pytest.approx(pooled_frechet(reference, [sample], once)[0][0])

@@ -1,13 +1,14 @@
 // Bars, scatter plots and lines in SVG, drawn anew when the page's width changes.
-const MARGIN = { top: 12, right: 20, bottom: 44, left: 56 };
+const MARGIN = { top: 12, right: 20, bottom: 44 };
 
-// Round numbers from low to high, about `count` of them.
+// Round numbers from low to high, about `count` of them, with as many decimals as their step needs: [[number, text]].
 function ticks(low, high, count = 5) {
   const raw = (high - low) / count || 1;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].map(each => each * power).find(each => each >= raw);
   const found = [];
-  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push(at * step);
+  const decimals = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  for (let at = Math.ceil(low / step - 1e-9); at * step <= high + step * 1e-9; at++) found.push([at * step, (at * step).toFixed(Math.min(decimals, 6)).replace('-', '−')]);
   return found;
 }
 
@@ -51,9 +52,9 @@ function barChart(place, state) {
     const x = scale(range_, left, width - 62);
     const axis = height - 40;
     const drawing = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': `${labelled(measure)} of each system, with intervals` },
-      ticks(...range_, width < 480 ? 3 : 5).flatMap(at => [
+      ticks(...range_, width < 480 ? 3 : 5).flatMap(([at, said]) => [
         svg('line', { x1: x(at), x2: x(at), y1: 6, y2: axis, class: at === 0 ? 'axis' : 'grid' }),
-        text(x(at), axis + 16, number(at), { class: 'tick', 'text-anchor': 'middle' })]),
+        text(x(at), axis + 16, said, { class: 'tick', 'text-anchor': 'middle' })]),
       text((left + width - 62) / 2, height - 4, `${labelled(measure)}${measure.better && ` (${ARROWS[measure.better][1]})`}`, { class: 'label', 'text-anchor': 'middle' }),
       shown.map(({ k, system, cell }, row) => {
         const [value, low, high] = cell.value;
@@ -61,7 +62,7 @@ function barChart(place, state) {
         const [from, to] = [x(0), x(value)].sort((a, b) => a - b);
         const name = width < 480 ? text(left, middle - 16, system.name, { class: 'name' }) : text(left - 10, middle + 5, system.name, { class: 'name', 'text-anchor': 'end' });
         return svg('g', { style: `--c: ${colour(k)}` }, svg('title', {}, `${system.name}: ${number(value)}${low != null ? `, ${number(low)} to ${number(high)}` : ''}`),
-          name, svg('rect', { x: from, y: middle - 10, width: Math.max(to - from, 1), height: 20, rx: 2, class: 'bar' }), low != null && whisker(x(low), x(high), middle),
+          name, svg('rect', { x: from, y: middle - 10, width: Math.max(to - from, 1), height: 20, rx: 2, class: 'bar' }), low != null && low !== high && whisker(x(low), x(high), middle),
           text(Math.max(to, high == null ? 0 : x(high)) + 8, middle + 5, number(value), { class: 'value' }));
       }));
     place.replaceChildren(drawing);
@@ -74,15 +75,17 @@ function whisker(from, to, y) {
 
 // The frame of a plot with two axes: {drawing, x, y}.
 function frame(width, height, rangeX, rangeY, labelX, labelY, says) {
-  const x = scale(rangeX, MARGIN.left, width - MARGIN.right), y = scale(rangeY, height - MARGIN.bottom, MARGIN.top);
+  const [across, up] = [ticks(...rangeX, Math.max(2, Math.floor(width / 110))), ticks(...rangeY, 5)];
+  const left = 32 + 7 * Math.max(...up.map(([, said]) => said.length));  // the label stands before the longest number
+  const x = scale(rangeX, left, width - MARGIN.right), y = scale(rangeY, height - MARGIN.bottom, MARGIN.top);
   const drawing = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': says },
-    ticks(...rangeX, Math.max(2, Math.floor(width / 110))).flatMap(at => [
+    across.flatMap(([at, said]) => [
       svg('line', { x1: x(at), x2: x(at), y1: MARGIN.top, y2: height - MARGIN.bottom, class: 'grid' }),
-      text(x(at), height - MARGIN.bottom + 17, number(at), { class: 'tick', 'text-anchor': 'middle' })]),
-    ticks(...rangeY, 5).flatMap(at => [
-      svg('line', { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(at), y2: y(at), class: 'grid' }),
-      text(MARGIN.left - 7, y(at) + 4, number(at), { class: 'tick', 'text-anchor': 'end' })]),
-    text((MARGIN.left + width - MARGIN.right) / 2, height - 6, labelX, { class: 'label', 'text-anchor': 'middle' }),
+      text(x(at), height - MARGIN.bottom + 17, said, { class: 'tick', 'text-anchor': 'middle' })]),
+    up.flatMap(([at, said]) => [
+      svg('line', { x1: left, x2: width - MARGIN.right, y1: y(at), y2: y(at), class: 'grid' }),
+      text(left - 7, y(at) + 4, said, { class: 'tick', 'text-anchor': 'end' })]),
+    text((left + width - MARGIN.right) / 2, height - 6, labelX, { class: 'label', 'text-anchor': 'middle' }),
     text(14, (height - MARGIN.bottom + MARGIN.top) / 2, labelY, { class: 'label', 'text-anchor': 'middle', transform: `rotate(-90 14 ${(height - MARGIN.bottom + MARGIN.top) / 2})` }));
   return { drawing, x, y };
 }

@@ -130,7 +130,7 @@ function frequencies() {
 
 function axis(seconds) {
   return el('div', { class: 'strip-row time-row' }, el('div', { class: 'strip-label' }), el('div', { class: 'time-axis', 'aria-hidden': 'true' },
-    ...ticks(0, seconds, 8).map(at => el('span', { style: { left: `${100 * at / seconds}%` } }, seconds > 90 ? clock(at) : `${number(at)} s`))));
+    ...ticks(0, seconds, 8).map(([at, said]) => el('span', { style: { left: `${100 * at / seconds}%`, translate: `${-100 * at / seconds}%` } }, seconds > 90 ? clock(at) : `${said} s`))));
 }
 
 function colourScale() {

@@ -28,7 +28,7 @@ function systemName(k, ...more) {
   return el('span', { class: 'system' }, el('span', { class: 'dot', style: { '--c': colour(k) } }), el('span', {}, system.name, ...more));
 }
 
-// What the table says in a sentence for each model: how often it is better or worse than the baseline.
+// What the table's first view says in a sentence for each model: in what it is better or worse than the baseline.
 function verdicts() {
   const list = el('ul', { class: 'verdicts' });
   report.systems.forEach((system, k) => {
@@ -36,7 +36,7 @@ function verdicts() {
     const named = { better: [], worse: [], open: [] };
     for (const measure of report.measures) {
       const cell = system.cells[measure.key];
-      if (!cell?.difference || !['lower', 'higher'].includes(measure.better) || measure.group === 'Speed and cost') continue;
+      if (!cell?.difference || !measure.headline || !['lower', 'higher'].includes(measure.better) || measure.group === 'Speed and cost') continue;
       named[!cell.differs ? 'open' : cell.better ? 'better' : 'worse'].push(measure.label);
     }
     const part = (kind, says) => named[kind].length > 0 &&
@@ -101,7 +101,7 @@ function resultsTable() {
 function tableCell(system, measure, sorted) {
   const cell = system.cells[measure.key];
   const classes = ['number', sorted && 'sorted-column'].filter(Boolean).join(' ');
-  if (!cell || cell.value[0] == null) return el('td', { class: classes }, system.kind === 'target' && measure.pooled ? el('small', {}, 'reference') : '–');
+  if (!cell || cell.value[0] == null) return el('td', { class: classes }, system.kind === 'target' && measure.group !== 'Speed and cost' ? el('small', {}, 'reference') : '–');
   const [value, low, high] = cell.value;
   const about = [plural(cell.songs, 'song'), cell.windows && plural(cell.windows, 'window'), cell.seeds && `${cell.seeds} seeds, standard deviation ${number(cell.overSeeds, 2)}`];
   return el('td', { class: classes, title: about.filter(Boolean).join(', ') },
