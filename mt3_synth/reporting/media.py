@@ -47,7 +47,14 @@ def write_media(out: Path, comparison: Comparison, count: int, longest: float) -
   """
   shutil.rmtree(out / FOLDER, ignore_errors=True)
   chosen = _chosen(comparison, count)
-  shown = {song: _show(out, comparison, song, longest) for song in tqdm(chosen, desc='pictures and sound', unit='song', disable=not chosen)}
+  missing: list[str] = []
+  shown = {
+    song: _show(out, comparison, song, longest, missing)
+    for song in tqdm(chosen, desc='pictures and sound', unit='song', disable=not chosen)
+  }
+  if missing:
+    more = f', and without {len(missing) - 1} more such files' if len(missing) > 1 else ''
+    warnings.warn(f'{missing[0]}; the report goes without it{more}', InputWarning, stacklevel=2)
   if shown:
     write_whole(out / FOLDER / INDEX, json.dumps({song: vars(each) for song, each in shown.items()}, indent=1) + '\n')
   return shown
@@ -86,30 +93,30 @@ def _worst_first(comparison: Comparison) -> list[str]:
   return list(comparison.songs)
 
 
-def _show(out: Path, comparison: Comparison, song: str, longest: float) -> Shown:
+def _show(out: Path, comparison: Comparison, song: str, longest: float, missing: list[str]) -> Shown:
   folder = out / FOLDER / f'{comparison.songs.index(song):04d}'
   try:
     folder.mkdir(parents=True)
   except OSError as e:
     raise InputError(f'{folder}: cannot be made ({e.strerror}); choose another folder') from None
   seconds = min(comparison.first.results[song].seconds, longest)
-  roll, instruments = _roll(folder / 'notes.png', notes_file(comparison.first.folder, song), seconds)
+  roll, instruments = _roll(folder / 'notes.png', notes_file(comparison.first.folder, song), seconds, missing)
   names = [(k, row) for k, row in enumerate(comparison.rows)]
-  mels = {row.name: path for k, row in names if (path := _mel(folder / f'mel-{k}.png', row, song, seconds))}
-  audio = {row.name: path for k, row in names if (path := _audio(folder / f'sound-{k}.flac', row, song, seconds))}
+  mels = {row.name: path for k, row in names if (path := _mel(folder / f'mel-{k}.png', row, song, seconds, missing))}
+  audio = {row.name: path for k, row in names if (path := _audio(folder / f'sound-{k}.flac', row, song, seconds, missing))}
   relative = lambda paths: {name: path.relative_to(out).as_posix() for name, path in paths.items()}
   return Shown(seconds, roll.relative_to(out).as_posix() if roll else '', instruments, relative(mels), relative(audio))
 
 
-def _roll(path: Path, midi: Path, seconds: float) -> tuple[Path | None, dict[str, str]]:
-  with _told():
+def _roll(path: Path, midi: Path, seconds: float, missing: list[str]) -> tuple[Path | None, dict[str, str]]:
+  with _told(missing):
     notes = read_midi(midi)
     return path, draw_roll_strip(notes.crop(0, seconds), seconds, path)
   return None, {}
 
 
-def _mel(path: Path, row: Row, song: str, seconds: float) -> Path | None:
-  with _told():
+def _mel(path: Path, row: Row, song: str, seconds: float, missing: list[str]) -> Path | None:
+  with _told(missing):
     config = row.runs[0].config.mel
     mel = read_mels(row.runs[0].folder, song)[row.system]
     wanted = max(1, round(seconds * config.frames_per_second))
@@ -120,9 +127,9 @@ def _mel(path: Path, row: Row, song: str, seconds: float) -> Path | None:
   return None
 
 
-def _audio(path: Path, row: Row, song: str, seconds: float) -> Path | None:
+def _audio(path: Path, row: Row, song: str, seconds: float, missing: list[str]) -> Path | None:
   source = audio_file(row.runs[0].folder, song, row.system)
-  with _told():
+  with _told(missing):
     sound = read_audio(source)
     write_audio(path, sound[: round(seconds * row.runs[0].config.mel.sample_rate)])
     return path
@@ -130,9 +137,9 @@ def _audio(path: Path, row: Row, song: str, seconds: float) -> Path | None:
 
 
 @contextlib.contextmanager
-def _told():
-  """What can't be read is said, and the page goes without it."""
+def _told(missing: list[str]):
+  """What can't be read is noted, and the page goes without it."""
   try:
     yield
   except InputError as e:
-    warnings.warn(f'{e}; the report goes without it', InputWarning, stacklevel=3)
+    missing.append(str(e))

@@ -92,7 +92,7 @@ def _system(row: Row, table: Table) -> dict[str, Any]:
     'name': row.name,
     'kind': row.kind,
     'facts': facts,
-    'cells': {key: _cell(cell, better.get(key)) for key, cell in table.cells[row.name].items()},
+    'cells': {key: _cell(key, cell, better.get(key)) for key, cell in table.cells[row.name].items()},
   }
 
 
@@ -101,10 +101,10 @@ def _difference(table: Table, row: Row, key: str) -> Interval | None:
   return cell.difference if cell else None
 
 
-def _cell(cell: Cell, better: bool | None) -> dict[str, Any]:
+def _cell(key: str, cell: Cell, better: bool | None) -> dict[str, Any]:
   said: dict[str, Any] = {'value': _numbers(cell.found), 'songs': cell.songs}
   if cell.windows:
-    said |= {'windows': cell.windows, 'few': cell.windows < cell.dimensions}
+    said |= {'windows': cell.windows, 'few': 'frechet' in key and cell.windows < cell.dimensions}
   if cell.over_seeds is not None:
     said |= {'seeds': len(cell.seeds), 'overSeeds': _number(cell.over_seeds)}
   if cell.difference:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mt3_synth.errors import InputError
 from mt3_synth.evaluation.records import read_mels
 from mt3_synth.pages.assemble import write_whole
 from mt3_synth.reporting.comparison import Comparison, Row
@@ -95,11 +96,15 @@ def _number(value: float | None) -> float | None:
   return None if value is None or not np.isfinite(value) else float(value)
 
 
-def _reference_hash(comparison: Comparison) -> str:
-  """Of the recordings' spectrograms: reports with the same one compared to the same recordings."""
+def _reference_hash(comparison: Comparison) -> str | None:
+  """Of the recordings' spectrograms: reports with the same one compared to the same recordings.  None where one is not there."""
   digest = hashlib.sha256()
   for song in comparison.songs:
-    digest.update(song.encode() + b'\0' + np.ascontiguousarray(read_mels(comparison.first.folder, song)['target']).tobytes())
+    try:
+      mel = read_mels(comparison.first.folder, song)['target']
+    except (InputError, KeyError):
+      return None
+    digest.update(song.encode() + b'\0' + np.ascontiguousarray(mel).tobytes())
   return digest.hexdigest()
 
 

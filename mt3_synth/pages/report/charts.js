@@ -46,7 +46,7 @@ function barChart(place, state) {
     const measure = state.measure();
     const shown = report.systems.map((system, k) => ({ k, system, cell: system.cells[measure.key] })).filter(each => each.cell?.value[0] != null);
     const left = width < 480 ? 12 : Math.min(220, 24 + 7.2 * Math.max(...shown.map(each => each.system.name.length), 4));
-    const rowHeight = width < 480 ? 52 : 40;
+    const rowHeight = width < 480 ? 52 : Math.min(64, Math.max(40, 300 / shown.length));
     const height = shown.length * rowHeight + 46;
     const range_ = range(shown.flatMap(each => [...each.cell.value, 0]), true);
     const x = scale(range_, left, width - 62);
@@ -73,13 +73,13 @@ function whisker(from, to, y) {
   return svg('path', { d: `M${from} ${y}H${to}M${from} ${y - 5}V${y + 5}M${to} ${y - 5}V${y + 5}`, class: 'whisker' });
 }
 
-// The frame of a plot with two axes: {drawing, x, y}.
-function frame(width, height, rangeX, rangeY, labelX, labelY, says) {
+// The frame of a plot with two axes, the lower one of whole numbers where `whole`: {drawing, x, y}.
+function frame(width, height, rangeX, rangeY, labelX, labelY, says, whole = false) {
   const [across, up] = [ticks(...rangeX, Math.max(2, Math.floor(width / 110))), ticks(...rangeY, 5)];
   const left = 32 + 7 * Math.max(...up.map(([, said]) => said.length));  // the label stands before the longest number
   const x = scale(rangeX, left, width - MARGIN.right), y = scale(rangeY, height - MARGIN.bottom, MARGIN.top);
   const drawing = svg('svg', { width, height, viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label': says },
-    across.flatMap(([at, said]) => [
+    across.filter(([at]) => !whole || Number.isInteger(at)).flatMap(([at, said]) => [
       svg('line', { x1: x(at), x2: x(at), y1: MARGIN.top, y2: height - MARGIN.bottom, class: 'grid' }),
       text(x(at), height - MARGIN.bottom + 17, said, { class: 'tick', 'text-anchor': 'middle' })]),
     up.flatMap(([at, said]) => [
@@ -144,9 +144,9 @@ function minuteChart(place, state) {
     const measure = state.measure();
     const lines = report.minutes[measure.key] ?? [];
     const points = lines.flat().filter(each => each.mean != null);
-    if (!points.length) { place.replaceChildren(el('p', { class: 'soft' }, `No values of ${measure.label} for each minute.`)); return; }
+    if (!points.some(each => each.minute > 0)) { place.replaceChildren(el('p', { class: 'soft' }, `No values of ${measure.label} for each minute.`)); return; }
     const height = 240;
-    const { drawing, x, y } = frame(width, height, [0.7, Math.max(...points.map(each => each.minute)) + 1.3], range(points.map(each => each.mean)), 'minute of the piece', withArrow(measure), `${measure.label} of each minute`);
+    const { drawing, x, y } = frame(width, height, [0.7, Math.max(...points.map(each => each.minute)) + 1.3], range(points.map(each => each.mean)), 'minute of the piece', withArrow(measure), `${measure.label} of each minute`, true);
     lines.forEach((line, k) => {
       const known = line.filter(each => each.mean != null);
       if (!known.length) return;

@@ -54,7 +54,7 @@ if (report.warnings.length) {
       field('Against', measureChoice(drawable, state.otherKey, key => { state.otherKey = key; all(); }))),
     el('div', { class: 'charts' }, figure(places[0], 'Each system, with its interval'), figure(places[1], 'Two measures, a point a system'),
       figure(places[2], `Each song against ${report.baseline}; a point opens its song`),
-      Object.keys(report.minutes).length > 0 && figure(places[3], 'Along the pieces, minute by minute')));
+      Object.values(report.minutes).some(lines => lines.some(line => line.some(each => each.minute > 0))) && figure(places[3], 'Along the pieces, minute by minute')));
 }
 
 // Songs.

@@ -106,7 +106,8 @@ function tableCell(system, measure, sorted) {
   const about = [plural(cell.songs, 'song'), cell.windows && plural(cell.windows, 'window'), cell.seeds && `${cell.seeds} seeds, standard deviation ${number(cell.overSeeds, 2)}`];
   return el('td', { class: classes, title: about.filter(Boolean).join(', ') },
     el('div', { class: isBest(system, measure) ? 'value best' : 'value' }, number(value), cell.few && el('sup', { title: 'fewer windows than dimensions' }, '!')),
-    low != null && low !== high && el('div', { class: 'interval' }, `${number(low)} – ${number(high)}`),
+    low != null && low !== high && el('div', { class: 'interval' }, `[${number(low)}, ${number(high)}]`),
+    measure.key.endsWith('_seconds') && el('div', { class: 'interval' }, `${number(1 / value)} × real time`),
     cell.seeds && el('div', { class: 'interval' }, `${cell.seeds} seeds ±${number(cell.overSeeds, 2)}`),
     system.kind === 'model' && cell.difference && difference(cell));
 }
