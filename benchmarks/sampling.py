@@ -15,13 +15,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import operations, published
+from benchmarks import published
 from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.diffusion import samplers
-from mt3_synth.models import drawing
+from mt3_synth.models import drawing, operations
 from mt3_synth.models.conditions import Conditions
 from mt3_synth.models.model import make_model
-from mt3_synth.playing import TOKEN_BUCKETS
 from mt3_synth.training.step import new_params
 
 TOKENS = 200  # of a segment, its end included
@@ -67,7 +66,7 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
   config = ModelConfig(network=network or NetworkConfig())
   network, model = config.network, make_model(config)
   params = jax.tree.map(jnp.asarray, new_params(jax.random.key(0), model=model))
-  length = min(bucket for bucket in TOKEN_BUCKETS if bucket >= TOKENS)
+  length = min(bucket for bucket in network.token_buckets if bucket >= TOKENS)
   long, short = segment(network, network.note_length), segment(network, length)
   key, how = jax.random.key(0), SamplerConfig('ddpm', steps + 1, GUIDANCE)
   bound = lambda params: model.network.bind({'params': params})

@@ -50,6 +50,9 @@ class NotesConfig:
   onsets_only: bool = False  # tokens say when which pitch is struck, and nothing else; without ties
 
 
+TOKEN_BUCKETS = (256, 512, 1024, 2048)  # lengths of token rows that programs are compiled for: masked padding changes nothing but time
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
   """The sizes of the networks; the defaults are the published `small`."""
@@ -81,6 +84,12 @@ class NetworkConfig:
   attention: Literal['auto', 'plain', 'cudnn'] = 'auto'  # fused kernels where there are any: on CUDA GPUs, of bfloat16
   remat: Literal['none', 'minimal', 'full'] = 'none'  # training computes again to save memory: nothing, all but products with weights, all
   scan_layers: bool = False  # layers as a loop, compiled once
+
+  @property
+  def token_buckets(self) -> tuple[int, ...]:
+    """The lengths that rows of tokens may be cut to, the whole row last; a network that hears padding is given all of it."""
+    cut = self.conditioning == 'tokens' and self.mask_padding
+    return (*(length for length in TOKEN_BUCKETS if cut and length < self.note_length), self.note_length)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 import difflib
 import os
 import tokenize
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -25,18 +25,26 @@ _CONFIGURABLES = {
 }
 _ROOT = Path(__file__).parents[1]  # where gin_configs lies, in a checkout and where the package is installed
 _FAULTS = (ValueError, TypeError, SyntaxError, LookupError, RuntimeError, ImportError, tokenize.TokenError)
+_LENGTHS = 'TASK_FEATURE_LENGTHS'
+_FEATURES = {'inputs': 'note_length', 'targets': 'target_frames', 'targets_context': 'context_frames'}
 _gin: Any = gin.config  # pyright: ignore[reportAttributeAccessIssue]
 
 
-def read_gin(cls: type[Config], files: list[str], bindings: list[str]) -> Config:
+def read_gin(cls: type[Config], files: list[str], bindings: list[str], search_paths: Sequence[str] = ()) -> Config:
   """Builds `cls` as the gin files and then the bindings say.
+
+  Args:
+    cls: what is built.
+    files: laid one over another; the last wins.
+    bindings: laid over them all.
+    search_paths: folders where files, and what they include, are looked for, after the current one and before the package's.
 
   Raises:
     InputError: a file is missing, a binding names nothing that exists, has a value of another type or sets a macro that nothing uses.
   """
   # Gin's own reader for packages fails on folders without __init__.py.
   _gin._FILE_READERS[:] = [(open, os.path.isfile)]
-  _gin._LOCATION_PREFIXES[:] = ['', str(_ROOT)]
+  _gin._LOCATION_PREFIXES[:] = ['', *search_paths, str(_ROOT)]
   with gin.unlock_config():
     gin.clear_config(clear_constants=True)
     for name, each in _CONFIGURABLES.items():
@@ -46,6 +54,7 @@ def read_gin(cls: type[Config], files: list[str], bindings: list[str]) -> Config
       gin.parse_config_files_and_bindings(files, [], finalize_config=False)
       familiar = _macros_set() | _macros_used()
       gin.parse_config(bindings)
+      _bind_feature_lengths()
       _check_macros(familiar)
       gin.finalize()
       text = to_json(gin.get_configurable(cls.__name__)())
@@ -61,9 +70,22 @@ def read_gin(cls: type[Config], files: list[str], bindings: list[str]) -> Config
   return from_json(cls, text, 'gin')
 
 
+def _bind_feature_lengths() -> None:
+  """The macro of T5X that says how long the network's inputs are, over whatever else says it."""
+  if _LENGTHS not in _macros_set():
+    return
+  lengths = gin.query_parameter(f'{_LENGTHS}/gin.macro.value')
+  if not isinstance(lengths, dict):
+    raise InputError(f'gin: {_LENGTHS} is {lengths!r}, expected a table such as {{"inputs": 2048, "targets": 256}}')
+  for name, length in lengths.items():
+    if name not in _FEATURES:
+      raise InputError(f'gin: {_LENGTHS} has no feature {name!r}; there are {", ".join(_FEATURES)}{_nearest([str(name)], _FEATURES)}')
+    gin.bind_parameter(f'NetworkConfig.{_FEATURES[name]}', length)
+
+
 def _check_macros(familiar: set[str]) -> None:
   """Gin takes any NAME = value; one that nothing uses is misspelt if it is new to the files or looks like one that is used."""
-  used = _macros_used()
+  used = _macros_used() | {_LENGTHS}
   for name in sorted(_macros_set() - used):
     nearest = _nearest([name], used)
     if nearest or name not in familiar:

@@ -19,7 +19,6 @@ from mt3_synth.notes import Notes, count_tokens, encode_segments, num_frames, so
 from mt3_synth.notes.aligned import aligned_notes
 
 TAIL_SECONDS = 1.0  # after the last note's end, for its sound to die away
-TOKEN_BUCKETS = (256, 512, 1024, 2048)  # rows are cut to the shortest that holds them: masked padding changes nothing but time
 
 Predict = Callable[[Conditions, jax.Array], Iterable[tuple[int, Any]]]
 
@@ -128,8 +127,7 @@ def score_of_rows(rows: np.ndarray, config: ModelConfig) -> Score:
 
 
 def _bucket(longest: int, config: ModelConfig) -> int:
-  most = config.network.note_length
-  return min([bucket for bucket in TOKEN_BUCKETS if longest <= bucket <= most and config.network.mask_padding], default=most)
+  return min((length for length in config.network.token_buckets if longest <= length), default=config.network.note_length)
 
 
 def play(

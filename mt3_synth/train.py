@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 import warnings
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -17,6 +18,7 @@ from mt3_synth.interop.loading import load_model
 from mt3_synth.models.pretrained import check_shapes, parameter_shapes
 from mt3_synth.training.checkpoints import Checkpoints, Saved, read_checkpoint
 from mt3_synth.training.config import MODELS, TrainConfig
+from mt3_synth.training.distributed import join
 from mt3_synth.training.feeding import on_device
 from mt3_synth.training.files import write_whole
 from mt3_synth.training.guard import Guard
@@ -24,6 +26,8 @@ from mt3_synth.training.held_out import HeldOut
 from mt3_synth.training.learner import make_learner
 from mt3_synth.training.logs import Logs
 from mt3_synth.training.metrics import Window
+from mt3_synth.training.partitioning import make_mesh, to_mesh
+from mt3_synth.training.planning import describe
 from mt3_synth.training.profiling import Profiler
 from mt3_synth.training.step import TrainState
 from mt3_synth.training.stopping import Stopping
@@ -38,13 +42,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
     '--gin_binding', action='append', default=[], help='one binding, as in --gin.TRAIN_STEPS=1000 or --gin.MODEL_DIR="\'runs/a\'"'
   )
+  parser.add_argument(
+    '--dry_run',
+    nargs='?',
+    type=int,
+    const=0,
+    metavar='DEVICES',
+    help='print the configuration, and what it takes on so many devices (on those here without a number); touches no disk',
+  )
+  parser.add_argument(
+    '--gin_search_paths', default='', metavar='DIR,DIR', help='where gin files are looked for, besides here and in the package'
+  )
+  parser.add_argument('--coordinator', metavar='HOST:PORT', help='of several processes, where they meet; found under SLURM and on TPU pods')
+  parser.add_argument('--num_processes', type=int, help='how many there are')
+  parser.add_argument('--process_id', type=int, help='which this one is, from 0')
   parser.add_argument('--profile', metavar='FIRST:LAST', help='record these steps with the profiler, under MODEL_DIR/profile')
 
 
 def run(args: argparse.Namespace) -> int:
   if not args.gin_file:
     raise InputError('no configuration; give at least one --gin_file, e.g. gin_configs/demo.gin')
-  config = read_gin(TrainConfig, args.gin_file, args.gin_binding)
+  join(args.coordinator, args.num_processes, args.process_id)
+  config = read_gin(TrainConfig, args.gin_file, args.gin_binding, [path for path in args.gin_search_paths.split(',') if path])
+  if args.dry_run is not None:
+    print(describe(config, args.dry_run or jax.device_count()))
+    return 0
   if args.profile:
     try:
       config = dataclasses.replace(config, profile=tuple(map(int, args.profile.split(':'))))
@@ -84,7 +106,7 @@ def train(config: TrainConfig) -> TrainState:
     def due(every: int) -> bool:
       return every > 0 and (step % every == 0 or step == config.total_steps)
 
-    with Logs(folder, step) as logs, closing(on_device(batches)) as feed, closing(progress):
+    with Logs(folder, step) as logs, closing(on_device(batches, partial(to_mesh, mesh=make_mesh(config.mesh)))) as feed, closing(progress):
       while step < config.total_steps and not stop:
         with window.data():
           batch, position = next(feed)
@@ -132,7 +154,7 @@ def _claim(config: TrainConfig) -> Path:
   file = folder / 'config.json'
   try:
     folder.mkdir(parents=True, exist_ok=True)
-    if file.exists() and from_json(MODELS, file.read_text(), str(file)) != config.model:
+    if file.exists() and _plain(from_json(MODELS, file.read_text(), str(file))) != _plain(config.model):
       raise InputError(f'{folder}: holds a run of another model (config.json differs); give another MODEL_DIR or remove it')
     if jax.process_index() == 0:
       write_whole(file, to_json(config.model))
@@ -140,6 +162,10 @@ def _claim(config: TrainConfig) -> Path:
   except OSError as e:
     raise InputError(f'{folder}: {e.strerror}; give a MODEL_DIR that can be written') from None
   return folder
+
+
+def _plain(model: MODELS) -> MODELS:
+  return model.plain if isinstance(model, ModelConfig) else model
 
 
 def _begin(config: TrainConfig, fresh: TrainState) -> Saved:

@@ -83,6 +83,24 @@ def test_files_are_found_from_any_folder(tmp_path):
   assert int(run.stdout) == read(files=['gin_configs/demo.gin']).total_steps
 
 
+def test_files_are_found_on_the_search_paths(tmp_path):
+  (tmp_path / 'mine').mkdir()
+  (tmp_path / 'mine' / 'half.gin').write_text("include 'other.gin'\nBATCH_SIZE = 3")
+  (tmp_path / 'other.gin').write_text('TRAIN_STEPS = 5')
+  where = [str(tmp_path / 'mine'), str(tmp_path)]
+  config = read_gin(TrainConfig, ['gin_configs/train.gin', 'half.gin'], WHERE, where)
+  assert (config.batch_size, config.total_steps) == (3, 5)
+  with pytest.raises(InputError, match='half.gin'):
+    read_gin(TrainConfig, ['gin_configs/train.gin', 'half.gin'], WHERE, where[1:])
+
+
+def test_feature_lengths_are_the_networks():
+  network = read(
+    "TASK_FEATURE_LENGTHS = {'inputs': 1024, 'targets': 128}", files=['gin_configs/models/diffusion/context/tiny.gin']
+  ).model.network
+  assert (network.note_length, network.target_frames, network.context_frames) == (1024, 128, 64)
+
+
 @pytest.mark.parametrize(
   ('binding', 'says'),
   [
@@ -97,6 +115,10 @@ def test_files_are_found_from_any_folder(tmp_path):
     ("CORPORA = 'embedded'", "field corpora is 'embedded', expected a list of str"),
     ('TrainConfig.model = @ModelConfig', 'not JSON serializable'),
     ('MODEL_DIR = runs/a', "Failed to parse token 'runs'"),
+    ("TASK_FEATURE_LENGTHS = {'input': 3}", "has no feature 'input'; there are inputs, targets, targets_context; did you mean inputs"),
+    ('TASK_FEATURE_LENGTHS = 3', 'TASK_FEATURE_LENGTHS is 3, expected a table'),
+    ("TASK_FEATURE_LENGTHS = {'inputs': '3'}", "note_length is '3', expected int"),
+    ('TASK_FEATURES_LENGTH = {}', r'nothing uses TASK_FEATURES_LENGTH; did you mean TASK_FEATURE_LENGTHS\?'),
     ('MODEL_DIR', "expected ':' or '='"),
     ('CORPORA = (1,', 'EOF'),
   ],

@@ -6,10 +6,10 @@ import jax
 import pytest
 from numpy.testing import assert_allclose
 
-from benchmarks import operations
 from benchmarks.gpu import jobs, material, synthesis
 from benchmarks.gpu.__main__ import by_importance, main
 from mt3_synth.config import ModelConfig, NetworkConfig
+from mt3_synth.models import operations
 from mt3_synth.models.conditions import no_conditions
 from mt3_synth.models.model import make_model
 

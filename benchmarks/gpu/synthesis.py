@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks import operations, published
+from benchmarks import published
 from benchmarks.gpu import material
 from benchmarks.gpu.jobs import Job, seconds_of
 from mt3_synth.audio.mel import unscale
 from mt3_synth.config import MelConfig, SamplerConfig
 from mt3_synth.inverter.griffin_lim import GriffinLim
+from mt3_synth.models import operations
 from mt3_synth.models.model import Model, make_model
 
 FEWER, MORE = 5, 25

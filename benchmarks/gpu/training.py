@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import jax
 
-from benchmarks import operations
 from benchmarks.gpu import material
 from benchmarks.gpu.jobs import Job
 from mt3_synth.config import ModelConfig
+from mt3_synth.models import operations
 from mt3_synth.models.model import Model, make_model
 from mt3_synth.training.config import OptimizerConfig
 from mt3_synth.training.optimizer import make_optimizer

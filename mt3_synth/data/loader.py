@@ -87,7 +87,8 @@ class CropLoader:
     if batch_size % (hosts * max(workers, 1)):
       parts = f'{hosts} hosts' if workers < 2 else f'{hosts} x {workers} hosts x workers'
       raise InputError(f'a batch of {batch_size} can not be shared evenly among {parts}; give a multiple')
-    self.rows = batch_size // hosts
+    self.rows, self.hosts = batch_size // hosts, hosts
+    self.token_buckets = config.network.token_buckets
     self.workers = workers
     places = _places(sources, config.network.target_frames, seed, temperature, max_visits)
     self.examples = grain.MapDataset.source(
@@ -97,7 +98,15 @@ class CropLoader:
   def batch(self, index: int) -> dict[str, Any]:
     """This host's part of batch `index`: the arrays of `Crops.crop`, stacked to [B / hosts, ...]."""
     batch: Any = self.examples.batch(self.rows)[index]
-    return batch
+    return self.cut(batch)
+
+  def cut(self, batch: dict[str, Any]) -> dict[str, Any]:
+    """The same with token rows as short as the longest lets them be, where no other host makes rows that would have to fit."""
+    notes = batch.get('notes')
+    if not isinstance(notes, np.ndarray) or self.hosts > 1:  # aligned notes are a dict
+      return batch
+    longest = ((notes > 0) * np.arange(1, notes.shape[1] + 1)).max()
+    return batch | {'notes': notes[:, : min(length for length in self.token_buckets if length >= longest)]}
 
   def walk(self, start: int = 0) -> 'Batches':
     """Batches start, start + 1, ..., the next ones being made while the caller works.  Close it."""
@@ -138,7 +147,7 @@ class Batches:
     batch = next(self._iterator)
     self._next += 1
     self.dropped += dropped(batch)
-    return batch
+    return self._loader.cut(batch)
 
   def get_state(self) -> dict[str, int]:
     """All that `set_state` needs to go on after the batch given last, in any process."""

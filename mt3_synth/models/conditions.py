@@ -34,6 +34,10 @@ class Conditions(NamedTuple):
       notes = jnp.where(keep, self.notes, 0)
     return self._replace(notes=notes, context_mask=None if self.context_mask is None else jnp.where(keep, self.context_mask, 0))
 
+  def cut(self, length: int) -> 'Conditions':
+    """The first `length` tokens of each row."""
+    return self._replace(notes=self.notes[:, :length])
+
   def weakened(self, key: jax.Array, dropout: float, noise: float) -> 'Conditions':
     """A context as a piece drawn segment after segment meets it: absent from a share `dropout` of the examples, and noisy."""
     if self.context is None or not (dropout or noise):

@@ -5,14 +5,17 @@ copy of them (and of their gradients) and, where the layers have dropout, other 
 """
 
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from flax.linen.spmd import with_logical_constraint
 
 from mt3_synth.config import NetworkConfig
+
+# Places an array with axes of these names on the devices that share it; `training.partitioning` sets it while a step is traced.
+PLACE: ContextVar[Callable[[jax.Array, tuple[str, ...]], jax.Array]] = ContextVar('place', default=lambda x, names: x)
 
 KEPT = {  # what is kept of each layer for the backward pass, beside its input
   'minimal': jax.checkpoint_policies.checkpoint_dots_with_no_batch_dims,
@@ -30,7 +33,7 @@ def through(layers: Sequence[nn.Module], x: jax.Array, own: Sequence[Any], call:
     call: (layer, x, its own) -> x.
   """
   config: NetworkConfig = layers[0].config  # pyright: ignore[reportAttributeAccessIssue]
-  placed = lambda layer, x, own: call(layer, with_logical_constraint(x, ('batch', 'length', 'embed')), own)
+  placed = lambda layer, x, own: call(layer, PLACE.get()(x, ('batch', 'length', 'embed')), own)
   if layers[0].is_initializing() or not is_staged(config):
     for layer, each in zip(layers, own, strict=True):
       x = placed(layer, x, each)

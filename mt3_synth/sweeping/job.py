@@ -53,12 +53,10 @@ class Job:
       record, failure = begin(self.cell), None
       for verb, words in self.cell.commands.items():
         start, log = time.monotonic(), self.cell.folder / f'{verb}.log'
-        try:
-          status = self._run(words, log, held)
-        finally:  # time spent is counted where the sweep was stopped, too
-          seconds = record.seconds.get(verb, 0.0) + time.monotonic() - start
-          record = replace(record, verb=verb, seconds=record.seconds | {verb: round(seconds, 1)})
-          write_record(self.cell, record)
+        status = self._run(words, log, held)
+        seconds = record.seconds.get(verb, 0.0) + time.monotonic() - start
+        record = replace(record, verb=verb, seconds=record.seconds | {verb: round(seconds, 1)})
+        write_record(self.cell, record)
         if status:
           failure = failure or replace(record, status='failed', error=_explain(status, log))
           if verb == TRAIN:

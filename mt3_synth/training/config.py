@@ -25,6 +25,15 @@ class OptimizerConfig:
 
 
 @dataclass(frozen=True)
+class MeshConfig:
+  """How many devices share the examples alone, the examples and the parameters, and each layer's features."""
+
+  data: int = 0  # what is left of the devices where 0
+  fsdp: int = 1
+  model: int = 1
+
+
+@dataclass(frozen=True)
 class TrainConfig:
   """One run."""
 
@@ -40,7 +49,9 @@ class TrainConfig:
   model: MODELS = field(default_factory=ModelConfig)
   optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
   total_steps: int = 500_000
-  batch_size: int = 256
+  batch_size: int = 256  # of all devices and microbatches together
+  microbatches: int = 1  # parts of a batch computed one after another, to save memory; their gradients are added up
+  mesh: MeshConfig = field(default_factory=MeshConfig)
   seed: int = 0
   ema_decay: float = 0.999
   on_fault: Literal['stop', 'skip'] = 'stop'  # at an update that is no number, or a spike: it is left out, and the run stops or goes on

@@ -11,6 +11,7 @@ from mt3_synth.data.mixtures import Mixture, expand
 from mt3_synth.data.sources import find_folder, open_source
 from mt3_synth.errors import InputError
 from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.partitioning import Rows, make_mesh, rows_of_this_process
 
 Batch = dict[str, Any]
 
@@ -38,8 +39,9 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
     InputError: a corpus or its split is not there, or an option is out of its range.
   """
   mixture = expand(config.corpora, config.temperature)
+  rows = rows_of_this_process(make_mesh(config.mesh), config.batch_size)
   if config.loader == 'seqio':
-    return _seqio_loader(config, split, mixture)
+    return _seqio_loader(config, split, mixture, rows)
   return CropLoader(
     [open_source(corpus, split, config.data_dir) for corpus in mixture.corpora],
     config.model,
@@ -50,12 +52,12 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
     crops_per_visit=config.crops_per_visit,
     too_long=config.too_long,
     workers=config.workers,
-    host=jax.process_index(),
-    hosts=jax.process_count(),
+    host=rows.part,
+    hosts=rows.parts,
   )
 
 
-def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture) -> Loader:
+def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture, rows: Rows) -> Loader:
   try:
     from mt3_synth.data.tasks.batches import TaskLoader
   except ImportError as e:
@@ -72,8 +74,8 @@ def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture) -> Loader:
     temperature=mixture.temperature,
     max_visits=config.max_visits,
     too_long=config.too_long,
-    host=jax.process_index(),
-    hosts=jax.process_count(),
+    host=rows.part,
+    hosts=rows.parts,
   )
 
 

@@ -15,6 +15,7 @@ from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader, make_loader
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
+from mt3_synth.training.partitioning import check_microbatches, make_mesh
 from mt3_synth.training.step import TrainState, eval_step, initial_state, train_step
 
 EXAMPLES = 4
@@ -26,21 +27,26 @@ class SpectrogramLearner:
 
   def __init__(self, config: TrainConfig):
     self.config = config
+    check_microbatches(config)
     self.model = make_model(config.model)
     self.tx = make_optimizer(config.optimizer, config.total_steps)
+    self.mesh = make_mesh(config.mesh)
+    # One process's loader cuts the rows, for a program a length; several would have to agree, so all lengths are in one program.
+    self.lengths = config.model.network.token_buckets if jax.process_count() > 1 else ()
     self.rate = learning_rate(config.optimizer, config.total_steps)
 
   def loader(self, split: str) -> Loader:
     return make_loader(self.config, split)
 
   def init(self, key: jax.Array) -> TrainState:
-    return initial_state(key, model=self.model, tx=self.tx)
+    return initial_state(key, model=self.model, tx=self.tx, mesh=self.mesh)
 
   def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, Any]]:
-    return train_step(state, batch, key, model=self.model, tx=self.tx, ema_decay=self.config.ema_decay)
+    how = {'ema_decay': self.config.ema_decay, 'microbatches': self.config.microbatches, 'mesh': self.mesh, 'lengths': self.lengths}
+    return train_step(state, batch, key, model=self.model, tx=self.tx, **how)
 
   def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Any]:
-    return eval_step(state.ema, batch, key, model=self.model)
+    return eval_step(state.ema, batch, key, model=self.model, mesh=self.mesh)
 
   def rates(self, step: int) -> dict[str, float]:
     return {'learning_rate': float(np.asarray(self.rate(step)))}

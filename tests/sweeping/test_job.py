@@ -99,9 +99,7 @@ def test_it_ends_with_its_sweep(tmp_path):
   steps = steps_done(cell)
   time.sleep(0.1)
   assert steps_done(cell) == steps
-  record = record_of(cell)
-  assert record.status == 'running'
-  assert record.seconds['train'] > 0
+  assert record_of(cell).status == 'running'
 
 
 def test_two_never_work_in_one_folder(tmp_path):

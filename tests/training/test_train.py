@@ -56,7 +56,7 @@ def quick(monkeypatch, config, tmp_path):
     return after, {'loss': after.step.astype(float)}
 
   monkeypatch.setattr(spectrogram, 'train_step', count)
-  monkeypatch.setattr(spectrogram, 'eval_step', lambda params, batch, key, *, model: {'loss': 1.0})
+  monkeypatch.setattr(spectrogram, 'eval_step', lambda params, batch, key, **_: {'loss': 1.0})
   return lambda **changes: train(dataclasses.replace(config, **({'model_dir': str(tmp_path / 'run')} | changes)))
 
 

@@ -7,10 +7,10 @@ included.
 from mt3_synth.config import NetworkConfig
 
 
-def training_step(network: NetworkConfig, tokens: int) -> float:
-  """Of an example: forwards, and twice as many backwards."""
+def training_step(network: NetworkConfig, tokens: int, with_film: bool = True) -> float:
+  """Of an example: forwards, and twice as many backwards.  `tokens` is 0 for aligned notes, whose own encoder is thin."""
   c = network
-  once = encoders(c, tokens) + keys_values(c, tokens + c.context_frames) + film(c) + decoder_pass(c, tokens + c.context_frames)
+  once = encoders(c, tokens) + keys_values(c, tokens + c.context_frames) + film(c) * with_film + decoder_pass(c, tokens + c.context_frames)
   return 3 * once
 
 

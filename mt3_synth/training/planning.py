@@ -1,0 +1,122 @@
+"""What a run will take, without running it: parameters, operations of a step, memory of a device, and where each parameter lies."""
+
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import AbstractMesh
+
+from mt3_synth.config import ModelConfig, NetworkConfig, to_json
+from mt3_synth.models import operations
+from mt3_synth.models.model import make_model
+from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.optimizer import make_optimizer
+from mt3_synth.training.partitioning import AXES, mesh_shape
+from mt3_synth.training.step import layout, new_state
+
+FLOAT32 = 4  # bytes
+
+
+class Plan(NamedTuple):
+  """Of one configuration on a number of devices.  Bytes are of each device."""
+
+  mesh: tuple[int, ...]
+  parameters: int
+  operations: float  # of a step on all devices together, every token row whole
+  memory: dict[str, int]  # bytes
+  parameter_places: list[tuple[str, tuple[int, ...], str]]  # name, shape, partition spec
+
+  @property
+  def memory_sum(self) -> int:
+    return sum(self.memory.values())
+
+
+def plan(config: TrainConfig, devices: int) -> Plan:
+  """What a spectrogram model's run takes.
+
+  The state's memory is exact.  That of activations is counted from what each layer keeps for the backward pass, at the longest token rows,
+  one microbatch at a time; the compiler keeps somewhat less, or its scratch space makes it somewhat more.
+
+  Raises:
+    InputError: the mesh is not made of so many devices.
+  """
+  assert isinstance(config.model, ModelConfig)
+  shape = mesh_shape(config.mesh, devices)
+  mesh: Any = AbstractMesh(shape, AXES)
+  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
+  state = jax.eval_shape(lambda key: new_state(model.init(key), tx), jax.random.key(0))
+  placed = layout(model, tx, mesh)
+
+  def held(tree, places) -> int:
+    sizes = jax.tree.map(lambda x, place: int(jax.numpy.prod(jax.numpy.array(place.shard_shape(x.shape)))) * x.dtype.itemsize, tree, places)
+    return sum(jax.tree.leaves(sizes))
+
+  parameters = held(state.params, placed.params)
+  rows = max(config.batch_size // (shape[0] * shape[1] * config.microbatches), 1)
+  memory = {
+    'parameters': parameters,
+    'their average': held(state.ema, placed.ema),
+    'optimiser': held(state.opt_state, placed.opt_state),
+    'gradients': parameters * (2 if config.microbatches > 1 else 1),
+    'activations': rows * activation_bytes(config.model.network, shape[2]),
+  }
+  network = config.model.network
+  names = jax.tree_util.tree_leaves_with_path(placed.params)
+  places = [
+    ('/'.join(str(key.key) for key in path), x.shape, str(place.spec))
+    for (path, place), x in zip(names, jax.tree.leaves(state.params), strict=True)
+  ]
+  tokens = network.note_length if network.conditioning == 'tokens' else 0
+  an_example = operations.training_step(network, tokens, with_film=config.model.decoder == 'diffusion')
+  return Plan(shape, sum(x.size for x in jax.tree.leaves(state.params)), config.batch_size * an_example, memory, places)
+
+
+def activation_bytes(network: NetworkConfig, model_parallel: int = 1) -> int:
+  """What an example keeps for the backward pass, and what one layer works on; features split among `model_parallel` devices."""
+  c, size = network, 2 if network.dtype == 'bfloat16' else FLOAT32
+  joined, mlp, heads = (-(-each // model_parallel) for each in (c.num_heads * c.head_dim, c.mlp_dim, c.num_heads))
+  tokens = c.note_length if c.conditioning == 'tokens' else 0
+  fused = c.attention != 'plain' and c.dtype == 'bfloat16'
+
+  def attention(keys):  # of a position: the logits and weights in float32, and the weights as they are used
+    return 0 if fused else heads * keys * (2 * FLOAT32 + size)
+
+  def layer(keys, crossed):  # of a position: all that a layer keeps
+    cross = (2 * c.emb_dim + 2 * joined) * size + attention(crossed) if crossed else 0
+    return (4 * c.emb_dim + 4 * joined + 4 * mlp) * size + attention(keys) + cross
+
+  def kept(keys, crossed):
+    if c.remat == 'full':
+      return c.emb_dim * size
+    if c.remat == 'minimal':
+      return (3 * c.emb_dim + 3 * joined + 2 * mlp + (c.emb_dim + joined if crossed else 0)) * size
+    return layer(keys, crossed)
+
+  keys = tokens + c.context_frames
+  stacks = (  # positions, layers, keys of the self-attention and of the cross-attention
+    (tokens, c.encoder_layers, tokens, 0),
+    (c.context_frames, c.encoder_layers, c.context_frames, 0),
+    (c.target_frames, c.decoder_layers, c.target_frames, keys),
+  )
+  held = sum(positions * layers * kept(own, crossed) for positions, layers, own, crossed in stacks)
+  keys_values = keys * 2 * joined * size * (c.decoder_layers if c.remat == 'none' and not c.scan_layers else 1)
+  at_work = 0 if c.remat == 'none' else max(positions * layer(own, crossed) for positions, _, own, crossed in stacks)
+  return held + keys_values + at_work
+
+
+def describe(config: TrainConfig, devices: int) -> str:
+  """All of it to be read: the resolved configuration as JSON, and the plan."""
+  lines = [to_json(config).rstrip(), '']
+  if not isinstance(config.model, ModelConfig):
+    return '\n'.join([*lines, f'of a {type(config.model).__name__} only the configuration is told'])
+  found = plan(config, devices)
+  mesh = ' x '.join(f'{axis} {size}' for axis, size in zip(AXES, found.mesh, strict=True))
+  lines += [f'{name:60} {str(shape):>16}  {spec}' for name, shape, spec in found.parameter_places]
+  gigabytes = ', '.join(f'{name} {size / 1e9:.2f}' for name, size in found.memory.items())
+  lines += [
+    '',
+    f'devices: {devices} ({mesh}); microbatches: {config.microbatches} of {config.batch_size // config.microbatches} examples',
+    f'parameters: {found.parameters:,}',
+    f'operations: {found.operations:.4g} a step, {found.operations / config.batch_size:.4g} an example (matrix products, whole token rows)',
+    f'memory of a device: about {found.memory_sum / 1e9:.2f} GB ({gigabytes})',
+  ]
+  return '\n'.join(lines)
