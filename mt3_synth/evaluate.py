@@ -1,6 +1,7 @@
 """`mt3-synth evaluate`: a model plays the songs of a corpus from their notes; how near that comes to their recordings.
 
   mt3-synth evaluate --checkpoint runs/mine --corpus embedded --split test --out evaluations/mine
+  mt3-synth evaluate --checkpoint /net/run --corpus /net/data/maestro --out /net/evaluation --runner FlinkRunner -- --flink_master=HOST:8081
 
 Beside the model stands the ceiling: the recording, made a spectrogram and inverted.  A song that can't be measured is listed with its
 reason, and the others go on.  The same command goes on where a stopped one was.
@@ -81,6 +82,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   measures.add_argument('--per_minute', action='store_true', help='also measure each minute alone')
   measures.add_argument('--frechet_infinite', action='store_true', help='also Fréchet distances as of endless sets')
   measures.add_argument('--no_audio', action='store_true', help='keep no sounds')
+  parser.add_argument('--runner', metavar='RUNNER', help='an Apache Beam runner, in place of this process')
+  parser.add_argument('beam_options', nargs='*', metavar='-- BEAM_OPTIONS', help='options for Beam, after --')
 
 
 def run(args: argparse.Namespace) -> int:
@@ -99,15 +102,27 @@ def run(args: argparse.Namespace) -> int:
   evaluation = _evaluation(args, settings, evaluator, list(transcribers.values()))
   _claim(out, evaluation)
   todo = [song for song in evaluation.songs if not _is_done(out, song)]
-  with tqdm(total=len(evaluation.songs), initial=len(evaluation.songs) - len(todo), unit='song', desc=evaluation.name, disable=None) as bar:
-    for _ in evaluator.evaluate(todo):
-      bar.update()
+  if args.runner:
+    _on_beam(args, settings, todo, list(transcribers.values()))
+  else:
+    done = len(evaluation.songs) - len(todo)
+    with tqdm(total=len(evaluation.songs), initial=done, unit='song', desc=evaluation.name, disable=None) as bar:
+      for _ in evaluator.evaluate(todo):
+        bar.update()
   failed = _transcribe(out, evaluation, list(transcribers.values()))
   results = records.read_songs(out, evaluation)
   pooled = pool(out, results, list(evaluation.embedders), args.frechet_infinite)
   records.write_pooled(out, pooled)
   _tell(out, pooled, results)
   return SOME_FAILED if pooled['failed'] or failed or missing or missing_too else 0
+
+
+def _on_beam(args: argparse.Namespace, settings: Settings, songs: Sequence[str], transcribers: Sequence[Transcriber]) -> None:
+  try:
+    from mt3_synth.evaluation.on_beam import evaluate_on_beam
+  except ImportError:
+    raise InputError('--runner: Apache Beam is not installed; run: pip install mt3_synth[data]') from None
+  evaluate_on_beam(settings, args.out.expanduser(), songs, transcribers, [f'--runner={args.runner}', *args.beam_options])
 
 
 def _there_are(choose: Callable[[str], Found], specs: Sequence[str]) -> tuple[dict[str, Found], bool]:
@@ -133,6 +148,8 @@ def _settings(args: argparse.Namespace) -> Settings:
     value = getattr(args, name)
     if value is not None and not value > 0:
       raise InputError(f'--{name} is {value}, expected more than 0')
+  if args.beam_options and not args.runner:
+    raise InputError(f'{" ".join(args.beam_options)}: options for Beam need --runner')
   if not 0 <= args.seed < 2**32:
     raise InputError(f'--seed is {args.seed}, expected 0 to {2**32 - 1}')
   sampler = {'steps': args.steps, 'name': args.sampler, 'guidance': args.guidance}

@@ -2,7 +2,10 @@
 
 import json
 import re
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -284,3 +287,57 @@ def test_a_transcriber_that_fails_is_told_and_tried_again(evaluate, tmp_path):
     assert status == 3
     assert 'song0: prediction: transcriber ear: wrote no MIDI file; it ended with status 1: deaf' in err
     assert len(records.read_songs(folder)[0].warnings) == 3
+
+
+def test_on_beam_values_are_the_same_and_the_model_is_loaded_once_a_worker(evaluate, corpus, tmp_path, monkeypatch):
+  pytest.importorskip('apache_beam')
+  expected = values(evaluate(out='here')[1])
+  loaded = []
+  load = job.Evaluator.__init__
+  monkeypatch.setattr(job.Evaluator, '__init__', lambda self, *rest: (loaded.append(1), load(self, *rest))[1])
+  (corpus / 'test' / 'song2' / 'mix.flac').write_bytes(b'')
+  listener = f'ear={sys.executable} -c pass {{outputs}} {{inputs}}'
+  options = ['--direct_num_workers=1', '--direct_running_mode=in_memory']
+  status, folder, _, err = evaluate('--transcriber', listener, '--runner', 'DirectRunner', '--', *options, out='beam')
+  assert status == 3
+  assert 'song2: ' in err
+  assert len(loaded) == 2  # one to see that all is well, and one of the worker
+  found = values(folder)
+  assert [state for state, _ in found.values()] == ['ok', 'ok', 'failed']
+  for song in ('song0', 'song1'):
+    assert found[song][1]['prediction']['metrics'] == expected[song][1]['prediction']['metrics']
+  assert 'transcriber ear: wrote no MIDI file' in ' '.join(records.read_songs(folder)[0].warnings)
+
+
+def test_options_of_beam_are_looked_at(evaluate):
+  status, _, _, err = evaluate('--', '--flink_master=x')
+  assert status == 2
+  assert '--flink_master=x: options for Beam need --runner' in err
+
+
+@pytest.mark.slow  # three processes
+@pytest.mark.parametrize('how', [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_goes_on_and_ends_with_the_same_values(model, corpus, tmp_path, how):
+  def start(out):
+    options = ['--out', str(tmp_path / out), '--batch_size', '1']
+    command = [sys.executable, '-m', 'mt3_synth.cli', 'evaluate', '--checkpoint', str(model), '--corpus', str(corpus), *options]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+  process = start('out')
+  deadline = time.monotonic() + 300
+  while process.poll() is None and not list((tmp_path / 'out').glob('songs/*.json')):
+    assert time.monotonic() < deadline
+    time.sleep(0.002)
+  process.send_signal(how)
+  process.communicate()
+  assert process.returncode == -how
+  before = values(tmp_path / 'out')
+  assert 1 <= len(before) < 3
+  for out in ('out', 'whole'):
+    process = start(out)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+  assert not list((tmp_path / 'out').rglob('.*.part'))
+  found, expected = values(tmp_path / 'out'), values(tmp_path / 'whole')
+  assert found == expected
+  assert all(found[song] == measured for song, measured in before.items())

@@ -43,6 +43,8 @@ ONLY_IN = {
   'matplotlib': {'plots.py'},
   'tensorflow': {'data/tasks', 'inverter/saved_model.py', 'evaluation/saved_model_embedder.py'},
   'seqio': {'data/tasks'},
+  'apache_beam': {'evaluation/on_beam.py'},
+  'mir_eval': {'evaluation/transcription.py'},
   'data_prep': {'prepare.py'},
   'submitit': {'sweeping/executors.py', 'sweeping/job.py'},
   'tests': set(),

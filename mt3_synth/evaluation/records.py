@@ -127,7 +127,7 @@ def transcription_file(folder: Path, song: str, system: System, transcriber: str
 
 
 def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
-  """Writes evaluation.json, and makes the folders beside it.
+  """Writes evaluation.json, makes the folders beside it, and removes what a killed run had half written.
 
   Raises:
     InputError: the folder can't be written to.
@@ -135,6 +135,8 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
   try:
     for each in ('songs', 'mels', 'audio', 'notes', 'transcriptions'):
       (folder / each).mkdir(parents=True, exist_ok=True)
+    for part in folder.rglob('.*.part'):
+      part.unlink()
   except OSError as e:
     raise InputError(f'{folder}: cannot be written ({e.strerror or e}); choose another folder') from None
   _write_json(folder / EVALUATION, asdict(evaluation))
@@ -271,7 +273,7 @@ def write_whole(file: Path, write: Callable[[IO[bytes]], Any]) -> None:
   Raises:
     InputError: it can't be written.
   """
-  part = file.with_name(f'.{os.getpid()}.part.{hashlib.sha256(file.name.encode()).hexdigest()[:16]}')
+  part = file.with_name(f'.{hashlib.sha256(file.name.encode()).hexdigest()[:16]}.{os.getpid()}.part')
   try:
     with part.open('wb') as stream:
       write(stream)
