@@ -31,6 +31,7 @@ from mt3_synth.training.planning import describe
 from mt3_synth.training.profiling import Profiler
 from mt3_synth.training.step import TrainState
 from mt3_synth.training.stopping import Stopping
+from mt3_synth.training.utilisation import Utilisation
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -99,7 +100,7 @@ def train(config: TrainConfig) -> TrainState:
     fresh = learner.init(init_key)
     state, loop = checkpoints.restore(fresh) or _begin(config, fresh)
     batches.set_state(loop['loader'])
-    window, guard = Window(loop['window']), Guard(config.on_fault, checkpoints)
+    window, guard, utilisation = Window(loop['window']), Guard(config.on_fault, checkpoints), Utilisation()
     step, stop = int(state.step), stopping.asked
     progress = tqdm(total=config.total_steps, initial=step, unit='step', desc=folder.name, disable=jax.process_index() > 0)
 
@@ -119,14 +120,17 @@ def train(config: TrainConfig) -> TrainState:
         if step % config.log_every == 0:
           guard.check(step, window.unread())
           means = window.close(config.batch_size) | learner.rates(step)
+          means |= utilisation.of(learner, state, batch, train_key, means['steps_per_second'])
           means |= {'dropped_examples': batches.dropped} if config.too_long == 'drop' else {}
           logs.scalars(step, {f'train/{name}': value for name, value in means.items()})
           progress.set_postfix({name: f'{means[name]:.4g}' for name in ('loss', 'steps_per_second') if name in means})
         if held_out and due(config.eval_every):
-          scores = held_out.evaluate(learner, state)
+          with window.aside():
+            scores = held_out.evaluate(learner, state)
           logs.scalars(step, {f'eval/{name}': value for name, value in scores.items()})
         if due(config.examples_every):
-          logs.examples(step, learner.examples(state))
+          with window.aside():
+            logs.examples(step, learner.examples(state))
         stop = stopping.after(step)
         if stop or due(config.save_every):
           guard.check(step, window.unread())

@@ -37,6 +37,13 @@ class Window:
     if not self._waiting or self._waiting[-1]['loss'].is_ready():
       self._waited += time.monotonic() - start
 
+  @contextmanager
+  def aside(self) -> Iterator[None]:
+    """Around what is no part of a step: its time does not count."""
+    start = time.monotonic()
+    yield
+    self._start += time.monotonic() - start
+
   def unread(self) -> list[dict[str, Any]]:
     """Metrics of the steps that nobody has read yet, on the host."""
     new, self._waiting = jax.device_get(self._waiting), []

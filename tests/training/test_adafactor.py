@@ -132,7 +132,7 @@ def test_the_moments_have_the_axes_of_their_parameter():
 def test_three_steps_are_those_of_t5x():
   t5x = pytest.importorskip('t5x.adafactor', reason='T5X is not importable; docs/t5x.md says how to install it', exc_type=ImportError)
   theirs = t5x.Adafactor(RATE, decay_rate=0.8, step_offset=0, logical_factor_rules=t5x.standard_logical_factor_rules())
-  theirs.set_param_axes({name: axes for name, (_, axes) in SHAPES.items()})
+  theirs.set_param_axes({name: jax.sharding.PartitionSpec(*axes) for name, (_, axes) in SHAPES.items()})
   params, state = PARAMS, theirs.init_state(PARAMS)
   for grads, ours in zip(GRADS, walk(adafactor(lambda _: RATE), boxed()), strict=True):
     params, state = theirs.apply_gradient(theirs.hyper_params, params, state, grads)
