@@ -28,8 +28,8 @@ class Scores(NamedTuple):
 def score_transcription(reference: Notes, estimate: Notes, granularity: Granularity, offsets: bool = False) -> Scores:
   """Scores of one song.
 
-  Notes match within an instrument, when their pitches and onsets do (within 50 ms), each once at most; with `offsets`, when their offsets
-  do too (within 50 ms or a fifth of the note's duration), but for drums.
+  Notes match within an instrument (a program as `granularity` maps it; drums keep theirs), when their pitches and onsets do (within
+  50 ms), each once at most; with `offsets`, when their offsets do too (within 50 ms or a fifth of the note's duration), but for drums.
 
   Returns:
     shares of all notes of all instruments together; 0 where either list is empty, not a number where both are.
@@ -72,7 +72,7 @@ def without_drums(notes: Notes) -> Notes:
 
 def _by_key(notes: Notes, granularity: Granularity) -> dict[tuple, np.ndarray]:
   """Rows of each (program, is_drum, pitch)."""
-  program = np.where(notes.is_drum, 0, map_programs(notes.program, granularity))
+  program = np.where(notes.is_drum, notes.program, map_programs(notes.program, granularity))
   keys, which = np.unique(np.stack([program, notes.is_drum, notes.pitch], axis=1), axis=0, return_inverse=True)
   return {(int(key[0]), bool(key[1]), int(key[2])): np.flatnonzero(which == index) for index, key in enumerate(keys)}
 

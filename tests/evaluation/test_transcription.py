@@ -57,8 +57,8 @@ def test_of_instruments_counts_add_up(granularity, offsets):
   estimate = heard(reference, 1)
   matched = 0
   to_group = {'flat': lambda p: 0 * p, 'midi_class': lambda p: p // 8 * 8, 'full': lambda p: p}[granularity]
-  groups = lambda notes: np.where(notes.is_drum, -1, to_group(notes.program))
-  for group in range(-1, 128):
+  groups = lambda notes: np.where(notes.is_drum, -1 - notes.program, to_group(notes.program))
+  for group in range(-24, 128):
     sides = []
     for notes in (reference, estimate):
       own = notes.select(groups(notes) == group)
