@@ -1,5 +1,6 @@
 """Measures of all songs of an evaluation together, from their records: means over songs, and distances between distributions."""
 
+import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,8 +26,9 @@ def pool(folder: str | Path, results: Sequence[SongResult], embedders: Sequence[
     infinite: also give Fréchet distances as they would be of endless sets; all embeddings are then in memory at once.
 
   Returns:
-    {'songs', 'failed', 'seconds', 'systems': {system: {key: value}}, 'windows': {embedder: {'n', 'dimensions', 'few'}}, 'speed': {part:
-    seconds of work a second of audio}}.  `few` where there are fewer windows than dimensions, and Fréchet distances say little.
+    {'songs', 'failed', 'seconds', 'systems': {system: {key: value}}, 'windows': {embedder: {'n', 'dimensions', 'few', 'reference'}},
+    'speed': {part: seconds of work a second of audio}}.  `few` where there are fewer windows than dimensions, and Fréchet distances say
+    little; `reference` is a hash of the recordings' embeddings: distances from others do not compare.
   """
   done = [result for result in results if result.status == 'ok']
   seconds = sum(result.seconds for result in done)
@@ -56,7 +58,9 @@ def _distances(folder: Path, done: Sequence[SongResult], embedder: str, infinite
   """Fréchet and kernel distances of each system from the recordings, and how many windows they rest on."""
   embeddings = lambda system: _embeddings(folder, done, f'{system}/{embedder}')
   reference = moments_of_parts(embeddings('target'))
-  dimensions = len(reference.mean)
+  dimensions, digest = len(reference.mean), hashlib.sha256()
+  for rows in embeddings('target'):
+    digest.update(rows.tobytes())
   found: dict[str, dict[str, float]] = {}
   for system in SYSTEMS[:2]:
     moments = moments_of_parts(embeddings(system))
@@ -68,7 +72,8 @@ def _distances(folder: Path, done: Sequence[SongResult], embedder: str, infinite
     if infinite:
       of_all = lambda each: np.concatenate(list(embeddings(each)))
       values[f'{embedder}_frechet_infinite'] = frechet_at_infinity(of_all('target'), of_all(system))
-  return found, {'n': int(reference.n), 'dimensions': dimensions, 'few': reference.n < dimensions}
+  told = {'n': int(reference.n), 'dimensions': dimensions, 'few': reference.n < dimensions, 'reference': digest.hexdigest()[:16]}
+  return found, told
 
 
 def _embeddings(folder: Path, done: Sequence[SongResult], name: str) -> Iterator[np.ndarray]:
