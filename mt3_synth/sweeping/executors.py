@@ -93,6 +93,9 @@ class Executor:
       import submitit
     except ImportError as e:
       raise InputError(f"sweeps need submitit ({e}): pip install 'mt3_synth[sweep]'") from None
+    for name in ('nodes', 'tasks_per_node', 'slurm_ntasks_per_node'):
+      if resources.get(name, 1) != 1:
+        raise InputError(f'SweepConfig.resources: {name} is {resources[name]}, expected 1: a cell is one process, on all GPUs of a machine')
     self.outlives_sweep = kind == 'slurm'
     self._resources, self._queue = dict(resources), Queue()
     try:

@@ -86,6 +86,11 @@ def test_two_sweeps_in_one_folder_are_refused(tmp_path, monkeypatch):
     sweep(tmp_path, 1)
 
 
+def test_a_cell_is_one_process(tmp_path):
+  with pytest.raises(InputError, match='SweepConfig.resources: nodes is 2, expected 1'):
+    Executor('local', tmp_path, {'nodes': 2})
+
+
 def test_unknown_resources_are_told(tmp_path):
   with pytest.raises(InputError, match='SweepConfig.resources: .*gpu_count') as error:
     Executor('local', tmp_path, {'gpu_count': 1})
