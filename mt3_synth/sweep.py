@@ -17,7 +17,6 @@ from mt3_synth.config import ModelConfig
 from mt3_synth.errors import InputError
 from mt3_synth.evaluation.records import is_whole
 from mt3_synth.gin_files import read_gin
-from mt3_synth.reporting.cost import parameter_count
 from mt3_synth.sweeping.cells import Cell, expand, label, read_choice
 from mt3_synth.sweeping.config import SweepConfig
 from mt3_synth.sweeping.executors import EXECUTORS, Executor
@@ -25,6 +24,7 @@ from mt3_synth.sweeping.job import PROGRAM
 from mt3_synth.sweeping.record import is_done
 from mt3_synth.sweeping.running import Failure, run_cells
 from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.planning import plan
 
 SOME_FAILED = 3  # exit status
 _SWEEP = 'SweepConfig.'
@@ -121,8 +121,12 @@ def outline(cells: list[Cell], configs: dict[str, TrainConfig]) -> str:
 
 def cost(config: TrainConfig) -> str:
   """What a cell's training takes."""
-  size = f'{parameter_count(config.model) / 1e6:.1f} M parameters, ' if isinstance(config.model, ModelConfig) else ''
-  return f'{size}{config.total_steps} steps of {config.batch_size} examples'
+  steps = f'{config.total_steps} steps of {config.batch_size} examples'
+  if not isinstance(config.model, ModelConfig):
+    return steps
+  taken = plan(config, 1)
+  total = taken.operations * config.total_steps / 1e12
+  return f'{taken.parameters / 1e6:.1f} M parameters, {steps}, {total:.4g} TFLOP of matrix products at most'
 
 
 def _quoted(word: str) -> str:
