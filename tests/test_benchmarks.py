@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import jax
@@ -5,7 +6,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from benchmarks import __main__ as runner
-from benchmarks import features, loader, published, sampling
+from benchmarks import autoregressive, features, loader, published, sampling
 from mt3_synth.config import ModelConfig, NetworkConfig, SamplerConfig
 from mt3_synth.data.drawing import generator
 from mt3_synth.data.examples import Crops
@@ -67,3 +68,10 @@ def test_the_baseline_of_loading_makes_the_loaders_examples(tmp_path):
   expected = Crops(whole(song), config).crop(int(rng.integers(256, 1500 - 256 - 1)))
   for name, array in made.items():
     assert_array_equal(array, expected[name])
+
+
+def test_frames_are_decoded_and_held_against_the_memorys_speed():
+  sizes = dataclasses.replace(autoregressive.SMALL, emb_dim=32, num_heads=2, head_dim=16, encoder_layers=1, decoder_layers=1, mlp_dim=64)
+  figures = autoregressive.run(dataclasses.replace(sizes, note_length=16, target_frames=8), rounds=1, batches=(2,))
+  assert figures['batch_2_frames_per_second'] > 0
+  assert autoregressive.bytes_per_frame(sizes, 8) > autoregressive.bytes_per_frame(sizes, 1)
