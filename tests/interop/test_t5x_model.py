@@ -27,7 +27,7 @@ from mt3_synth.training.optimizer import make_optimizer
 from tests.data.prepared import write_prepared
 from tests.data.tiny import tiny_model, tiny_song, tiny_variant, untrained
 
-pytest.importorskip('t5x', reason='T5X is not importable; docs/t5x.md says how it is installed')
+pytest.importorskip('t5x.gin_utils', reason='T5X is not importable; docs/t5x.md says how it is installed', exc_type=ImportError)
 
 import seqio  # noqa: E402
 from t5x import adafactor, partitioning, train_state  # noqa: E402  # pyright: ignore[reportMissingImports]
