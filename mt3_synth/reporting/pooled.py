@@ -1,6 +1,6 @@
 """Distances between sets of windows, found anew for resampled songs from what is kept of each song."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,21 +10,35 @@ from mt3_synth.reporting.resampling import Draws
 
 Songs = Sequence[np.ndarray]  # of each song its windows [n, E]
 Pooled = tuple[np.ndarray, np.ndarray]
+_BLOCK = 1 << 22  # numbers of merged scatters that are there at a time, 32 MB
 
 
 def pooled_frechet(reference: Songs, systems: Sequence[Songs], draws: Draws, convention: Convention = 'standard') -> Pooled:
   """Fréchet distances of each system's windows, all songs together [K], and those of each draw [K, R]."""
-  kept, of_systems = [Moments.of(song) for song in reference], [[Moments.of(song) for song in songs] for songs in systems]
+  kept, *of_systems = ([Moments.of(song) for song in songs] for songs in (reference, *systems))
   values = [frechet_of_moments(merge(kept), merge(songs), convention) for songs in of_systems]
   resampled = np.full((len(systems), len(draws.counts)), np.nan)
-  for draw, counts in enumerate(draws.counts):
-    first = merge(kept, counts)
-    if first.n < 2:
-      continue
-    root = _root(_covariance(first, convention))
-    for k, songs in enumerate(of_systems):
-      resampled[k, draw] = _distance(first, root, merge(songs, counts), convention)
+  for draw, (first, *others) in enumerate(zip(*(_merged(songs, draws.counts) for songs in (kept, *of_systems)), strict=True)):
+    if first.n >= 2:
+      root = _root(_covariance(first, convention))
+      resampled[:, draw] = [_distance(first, root, other, convention) for other in others]
   return np.array(values), resampled
+
+
+def _merged(songs: Sequence[Moments], counts: np.ndarray) -> Iterator[Moments]:
+  """`merge` for each row of counts [R, S]: as products of matrices, a hundred times as fast where songs are many."""
+  n = np.array([song.n for song in songs], float)
+  means = np.stack([song.mean for song in songs])
+  centre = n @ means / n.sum()  # about which squares are taken, so that no digits are lost
+  means = means - centre
+  squares = np.stack([song.scatter + song.n * np.outer(mean, mean) for song, mean in zip(songs, means, strict=True)])
+  block = max(1, _BLOCK // squares[0].size)
+  for start in range(0, len(counts), block):
+    weights = counts[start : start + block].astype(float)
+    totals = weights @ n
+    middles = weights @ (n[:, None] * means) / totals[:, None]
+    for total, middle, square in zip(totals, middles, np.tensordot(weights, squares, 1), strict=True):
+      yield Moments(float(total), centre + middle, square - total * np.outer(middle, middle))
 
 
 def pooled_kernel_distance(reference: Songs, systems: Sequence[Songs], draws: Draws) -> Pooled:

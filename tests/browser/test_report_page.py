@@ -108,6 +108,17 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_page, report, scheme):
   assert page.evaluate('getComputedStyle(document.body).backgroundColor') == after  # it is remembered
 
 
+@pytest.mark.parametrize('width', [390, 1280])
+def test_many_models_of_long_names_have_a_page(open_page, tmp_path, width):
+  names = [f'model=ddpm_context, conditioning=aligned, size={k}' for k in range(8)]
+  folders = [write_evaluation_of_tones(tmp_path / str(k), name, songs=1, seconds=1, error=0.02) for k, name in enumerate(names)]
+  assert main(['report', *map(str, folders), '--out', str(tmp_path / 'out'), '--draws', '100', '--songs', '0']) == 0
+  page = open_page(tmp_path / 'out' / 'index.html', width=width)
+  assert page.locator('#chart-systems circle').count() == 9
+  assert page.locator('#chart-systems .legend .system').count() == 9  # there is no room for all names beside their points
+  assert page.evaluate('document.documentElement.scrollWidth') == width
+
+
 def test_songs_open_by_keys(open_page, report):
   page = open_page(report)
   page.keyboard.press('j')

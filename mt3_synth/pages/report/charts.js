@@ -45,8 +45,10 @@ function barChart(place, state) {
   return responsive(place, width => {
     const measure = state.measure();
     const shown = report.systems.map((system, k) => ({ k, system, cell: system.cells[measure.key] })).filter(each => each.cell?.value[0] != null);
-    const left = width < 480 ? 12 : Math.min(220, 24 + 7.2 * Math.max(...shown.map(each => each.system.name.length), 4));
-    const rowHeight = width < 480 ? 52 : Math.min(64, Math.max(40, 300 / shown.length));
+    const longest = Math.max(...shown.map(each => each.system.name.length), 4);
+    const above = width < 480 || longest > 26;  // names stand above their bars
+    const left = above ? 12 : 24 + 7.2 * longest;
+    const rowHeight = above ? 52 : Math.min(64, Math.max(40, 300 / shown.length));
     const height = shown.length * rowHeight + 46;
     const range_ = range(shown.flatMap(each => [...each.cell.value, 0]), true);
     const x = scale(range_, left, width - 62);
@@ -58,9 +60,9 @@ function barChart(place, state) {
       text((left + width - 62) / 2, height - 4, `${labelled(measure)}${measure.better && ` (${ARROWS[measure.better][1]})`}`, { class: 'label', 'text-anchor': 'middle' }),
       shown.map(({ k, system, cell }, row) => {
         const [value, low, high] = cell.value;
-        const middle = 8 + row * rowHeight + rowHeight / 2 + (width < 480 ? 8 : 0);
+        const middle = 8 + row * rowHeight + rowHeight / 2 + (above ? 8 : 0);
         const [from, to] = [x(0), x(value)].sort((a, b) => a - b);
-        const name = width < 480 ? text(left, middle - 16, system.name, { class: 'name' }) : text(left - 10, middle + 5, system.name, { class: 'name', 'text-anchor': 'end' });
+        const name = above ? text(left, middle - 16, system.name, { class: 'name' }) : text(left - 10, middle + 5, system.name, { class: 'name', 'text-anchor': 'end' });
         return svg('g', { style: `--c: ${colour(k)}` }, svg('title', {}, `${system.name}: ${number(value)}${low != null ? `, ${number(low)} to ${number(high)}` : ''}`),
           name, svg('rect', { x: from, y: middle - 10, width: Math.max(to - from, 1), height: 20, rx: 2, class: 'bar' }), low != null && low !== high && whisker(x(low), x(high), middle),
           text(Math.max(to, high == null ? 0 : x(high)) + 8, middle + 5, number(value), { class: 'value' }));
@@ -94,6 +96,18 @@ function withArrow(measure) {
   return `${labelled(measure)} ${ARROWS[measure.better][0]}`;
 }
 
+// Where a name of some length may stand beside a point and touch nothing: {left, right, y}; nothing where there is no such place.
+function freePlace(px, py, length, taken, width, height) {
+  for (const dy of [0, -14, 14, -28, 28]) {
+    for (const left of [px + 10, px - 10 - length]) {
+      const [right, at] = [left + length, py + dy];
+      const inside = left > MARGIN.top + 40 && right < width - 2 && at > MARGIN.top && at < height - MARGIN.bottom - 4;
+      if (inside && !taken.some(other => Math.abs(other.y - at) < 13 && other.left < right && other.right > left)) return { left, right, y: at };
+    }
+  }
+  return null;
+}
+
 // One measure against another, a point a system, with the intervals of both.
 function systemScatter(place, state) {
   return responsive(place, width => {
@@ -101,19 +115,19 @@ function systemScatter(place, state) {
     const shown = report.systems.map((system, k) => ({ k, system, a: system.cells[across.key]?.value, b: system.cells[up.key]?.value })).filter(each => each.a?.[0] != null && each.b?.[0] != null);
     const height = Math.min(360, Math.max(260, width * 0.7));
     const { drawing, x, y } = frame(width, height, range(shown.flatMap(each => each.a)), range(shown.flatMap(each => each.b)), withArrow(across), withArrow(up), `${up.label} against ${across.label}, a point a system`);
-    const taken = [];
+    const taken = shown.map(({ a, b }) => ({ left: x(a[0]) - 6, right: x(a[0]) + 6, y: y(b[0]) }));
+    let all = true;  // whether each point has its name beside it
     for (const { k, system, a, b } of shown) {
       const [px, py] = [x(a[0]), y(b[0])];
-      const right = px < width * 0.6;
-      let at = py - 9;
-      while (taken.some(([left, top]) => Math.abs(top - at) < 14 && Math.abs(left - px) < 130)) at += at < height / 2 ? 15 : -15;
-      taken.push([px, at]);
+      const label = freePlace(px, py, 6.8 * system.name.length, taken, width, height);
+      if (label) taken.push(label); else all = false;
       drawing.append(svg('g', { style: `--c: ${colour(k)}`, class: 'point' }, svg('title', {}, `${system.name}: ${number(a[0])}, ${number(b[0])}`),
         a[1] != null && svg('line', { x1: x(a[1]), x2: x(a[2]), y1: py, y2: py, class: 'cross' }),
         b[1] != null && svg('line', { x1: px, x2: px, y1: y(b[1]), y2: y(b[2]), class: 'cross' }),
-        svg('circle', { cx: px, cy: py, r: 5.5 }), text(px + (right ? 9 : -9), at, system.name, { class: 'name', 'text-anchor': right ? 'start' : 'end' })));
+        svg('circle', { cx: px, cy: py, r: 5.5 }), label && text(label.left, label.y + 4, system.name, { class: 'name' })));
     }
-    place.replaceChildren(shown.length ? drawing : el('p', { class: 'soft' }, 'No system has both.'));
+    const legend = !all && el('p', { class: 'legend' }, ...shown.map(({ k }) => systemName(k)));
+    place.replaceChildren(...(shown.length ? [drawing, legend].filter(Boolean) : [el('p', { class: 'soft' }, 'No system has both.')]));
   });
 }
 

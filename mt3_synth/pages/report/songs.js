@@ -1,6 +1,12 @@
 // The songs, worst first: their values, and what there is to see and hear of them.
 const open = new Map();  // song number -> its player, once it was opened
 let currentSong = null;
+const largest = {};
+
+// The largest value that any song has of a measure, for the bars beside the songs.
+function highest(key) {
+  return largest[key] ??= report.songs.reduce((most, song) => Math.max(most, ...song.values.map(of => Math.abs(of[key] ?? 0))), 1e-12);
+}
 
 function songList(state) {
   const list = el('div', { class: 'songs' });
@@ -27,7 +33,6 @@ function songCard(song, n) {
   const button = el('button', { type: 'button', class: 'song-head', 'aria-expanded': 'false', 'aria-controls': body.id, onclick: () => flip() },
     el('span', { class: 'song-name' }, song.name, el('small', {}, ` ${clock(song.seconds)}, ${plural(song.notes, 'note')}${song.media ? '' : ', values only'}`)), values);
   const node = el('article', { class: 'song', id: `song-${n}` }, el('h3', {}, button), body);
-  const highest = {};
 
   function flip(wanted = body.hidden) {
     body.hidden = !wanted;
@@ -37,11 +42,11 @@ function songCard(song, n) {
   }
 
   function show(measure, chosen) {
-    highest[measure.key] ??= Math.max(...report.songs.flatMap(each => each.values.map(of => Math.abs(of[measure.key] ?? 0))), 1e-12);
+    const most = highest(measure.key);
     values.replaceChildren(...report.systems.flatMap((system, k) => {
       const value = song.values[k][measure.key];
       if (system.kind === 'target' || value == null) return [];
-      return [el('span', { class: k === chosen ? 'mini chosen' : 'mini', title: `${system.name}: ${number(value)}`, style: { '--c': colour(k), '--share': `${100 * Math.abs(value) / highest[measure.key]}%` } }, number(value))];
+      return [el('span', { class: k === chosen ? 'mini chosen' : 'mini', title: `${system.name}: ${number(value)}`, style: { '--c': colour(k), '--share': `${100 * Math.abs(value) / most}%` } }, number(value))];
     }));
   }
 
