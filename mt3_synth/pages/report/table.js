@@ -40,7 +40,7 @@ function verdicts() {
       named[!cell.differs ? 'open' : cell.better ? 'better' : 'worse'].push(measure.label);
     }
     const part = (kind, says) => named[kind].length > 0 &&
-      el('span', { class: kind }, ` ${says} in ${named[kind].length}`, el('small', {}, ` (${named[kind].join(', ')})`));
+      el('span', { class: kind, title: named[kind].join(', ') }, ` ${says} in ${named[kind].length}`, compared.length <= 3 && el('small', {}, ` (${named[kind].join(', ')})`));
     const said = [part('better', 'better'), part('worse', 'worse'), part('open', 'not told apart')].filter(Boolean);
     list.append(el('li', {}, systemName(k), ` against ${report.baseline}:`, ...said.flatMap((each, i) => (i ? [';', each] : [each]))));
   });
