@@ -18,6 +18,7 @@ from tqdm import tqdm
 from mt3_synth.audio.files import write_audio
 from mt3_synth.data.songs import Song, read_corpus
 from mt3_synth.demo_page import Piece, write_page
+from mt3_synth.errors import Stopped
 from mt3_synth.evaluation.held_out import MEASURES, average, mean_spectrum, measure_constant, play_and_measure, song_mel, table
 from mt3_synth.gin_files import read_gin
 from mt3_synth.models.model import make_model
@@ -45,7 +46,10 @@ def run(args: argparse.Namespace) -> int:
 
   print(f'Training a tiny model from scratch for {config.total_steps} steps on the embedded corpus:')
   start = time.monotonic()
-  train(config)
+  try:
+    train(config)
+  except Stopped:
+    raise KeyboardInterrupt from None  # it is no use going on with minutes
   minutes = (time.monotonic() - start) / 60
   shown = SpectrogramDiffusionPipeline.from_pretrained()
   rows, pieces = _compare(out, config, shown)

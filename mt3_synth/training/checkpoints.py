@@ -9,7 +9,8 @@ import re
 import shutil
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -121,11 +122,9 @@ class Checkpoints:
 
   def _guarded(self, write: Callable[[], Any]) -> None:
     """Calls what writes, or waits for what is being written; a failure becomes one line."""
-    orbax_log = logging.getLogger('absl')
-    level = orbax_log.level
-    orbax_log.setLevel(logging.CRITICAL)  # it logs tracebacks of its own
     try:
-      write()
+      with _quiet():
+        write()
     except Exception as e:  # as many kinds as there are parts of Orbax
       _hush_orbax()
       if jax.process_index() == 0:
@@ -136,8 +135,6 @@ class Checkpoints:
       raise InputError(
         f'{self.manager.directory}: a checkpoint could not be written ({_reason(e)}); {kept}: free space, and give the same command'
       ) from None
-    finally:
-      orbax_log.setLevel(level)
 
 
 def read_checkpoint(source: str, like: TrainState) -> Saved:
@@ -154,7 +151,7 @@ def read_checkpoint(source: str, like: TrainState) -> Saved:
   folder = path.parent if path.name.isdigit() else path / FOLDER
   if not folder.is_dir():
     raise InputError(f'{source}: no such checkpoint; expected the folder of a run, or checkpoints/STEP in it')
-  with ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
+  with _quiet(), ocp.CheckpointManager(folder, options=ocp.CheckpointManagerOptions(read_only=True)) as manager:
     step = int(path.name) if path.name.isdigit() else manager.latest_step()
     if step is None or step not in manager.all_steps():
       there = ', '.join(map(str, manager.all_steps())) or 'none'
@@ -204,6 +201,18 @@ def _reason(error: Exception) -> str:
   text = ' '.join(str(error).split())
   system = re.search(r"([\w ]+) \[os_error_code=|\[Errno \d+\] ([^:']*)", text)
   return (next(filter(None, system.groups())).strip() if system else text.partition('. See full')[0][:150]) or type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+  """Orbax logs what it does of its own, and tracebacks."""
+  log = logging.getLogger('absl')
+  level = log.level
+  log.setLevel(logging.CRITICAL)
+  try:
+    yield
+  finally:
+    log.setLevel(level)
 
 
 def _hush_orbax() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mt3_synth.audio.mel import unscale
 from mt3_synth.inverter.griffin_lim import GriffinLim
@@ -15,7 +16,7 @@ from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader, make_loader
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.partitioning import check_microbatches, make_mesh
+from mt3_synth.training.partitioning import check_microbatches, make_mesh, to_mesh
 from mt3_synth.training.step import TrainState, eval_step, initial_state, train_step
 
 EXAMPLES = 4
@@ -52,22 +53,25 @@ class SpectrogramLearner:
     return {'learning_rate': float(np.asarray(self.rate(step)))}
 
   def examples(self, state: TrainState) -> Examples:
-    batch = jax.tree.map(lambda x: x[:EXAMPLES], self.loader('validation').batch(0))
-    drawn, targets = jax.device_get(_play(state.ema, batch, jax.random.key(self.config.seed), model=self.model))
+    batch = to_mesh(self.loader('validation').batch(0), self.mesh)
+    played = _play(state.ema, batch, jax.random.key(self.config.seed), model=self.model, mesh=self.mesh)
+    drawn, targets, counts = jax.device_get(played)
     mels, audio, mel_config = {}, {}, self.config.model.mel
     for name, mel in (('drawn', drawn), ('recorded', targets)):
       sound = np.clip(GriffinLim(mel_config)(mel), -1, 1)
-      for n, frames in enumerate(batch['frames']):
+      for n, frames in enumerate(counts):
         mels[f'{n}/{name}'] = mel[n, :frames]
         audio[f'{n}/{name}'] = sound[n, : frames * mel_config.hop]
     return Examples(mels, audio, mel_config.sample_rate)
 
 
-@partial(jax.jit, static_argnames='model')
-def _play(params: Any, batch: Batch, key: jax.Array, *, model: Model) -> tuple[jax.Array, jax.Array]:
-  """Log-mels [B, T, D] drawn under a batch's conditions, and the recorded ones."""
-  config, batch = model.config, to_model_batch(batch, model)
+@partial(jax.jit, static_argnames=('model', 'mesh'))
+def _play(params: Any, batch: Batch, key: jax.Array, *, model: Model, mesh: Mesh) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """Of the first examples, on all devices: log-mels [B, T, D] drawn under their conditions, the recorded ones, and their frames [B]."""
+  everywhere = NamedSharding(mesh, PartitionSpec())
+  params, batch = jax.lax.with_sharding_constraint((params, jax.tree.map(lambda x: x[:EXAMPLES], batch)), everywhere)
+  counts, config, batch = batch['frames'], model.config, to_model_batch(batch, model)
   sampler = dataclasses.replace(config.sampler, steps=min(config.sampler.steps, EXAMPLE_STEPS))
   drawn = unscale(model.predict(params, batch['conditions'], key, sampler), config.mel)
   targets = batch['targets'] if config.targets == 'log_mel' else unscale(batch['targets'], config.mel)
-  return drawn, targets
+  return jax.lax.with_sharding_constraint((drawn, targets, counts), everywhere)

@@ -21,20 +21,21 @@ PEAKS = {
 
 
 class Utilisation:
-  """The share of all devices' peak that a run's steps reach; a step's operations are counted once."""
+  """The share of all devices' peak that a run's steps reach; operations are counted once for batches of the same shapes."""
 
   def __init__(self):
     kind = jax.devices()[0].device_kind
     self.peak = next((peak for name, peak in PEAKS.items() if name in kind), None)
-    self.step = None
+    self.steps = {}
 
   def of(self, learner: Learner, state: Any, batch: Any, key: jax.Array, steps_per_second: float) -> dict[str, float]:
-    """`utilisation`, or nothing on a device whose peak is not known.  Padding and what is computed again count as done."""
+    """`utilisation` by steps like the one of `batch`, or nothing where the peak is not known.  Padding counts, and what is done again."""
     if self.peak is None:
       return {}
-    if self.step is None:
-      self.step = operations(jax.make_jaxpr(learner.train_step)(*jax.tree.map(_shape, (state, batch, key))).jaxpr)
-    return {'utilisation': self.step * steps_per_second / (self.peak * jax.device_count())}
+    shapes = tuple(x.shape for x in jax.tree.leaves(batch))
+    if shapes not in self.steps:
+      self.steps[shapes] = operations(jax.make_jaxpr(learner.train_step)(*jax.tree.map(_shape, (state, batch, key))).jaxpr)
+    return {'utilisation': self.steps[shapes] * steps_per_second / (self.peak * jax.device_count())}
 
 
 def operations(jaxpr: Any) -> float:
