@@ -31,12 +31,14 @@ class Case(NamedTuple):
   tokens: int | None = None  # of a row; the published row where None
   valid: int | None = None  # of them; all where None
   changes: tuple[tuple[str, Any], ...] = ()  # of NetworkConfig
+  microbatches: int = 1
   kernels: bool = False  # also which kernels take the time
 
   @property
   def name(self) -> str:
     rows = f' {self.valid or self.tokens} tokens in rows of {self.tokens}' if self.tokens else ''
-    return f'training/{self.size} {self.batch}{rows}{"".join(f" {name}={value}" for name, value in self.changes)}'
+    parts = f' in {self.microbatches} parts' if self.microbatches > 1 else ''
+    return f'training/{self.size} {self.batch}{parts}{rows}{"".join(f" {name}={value}" for name, value in self.changes)}'
 
 
 FULL = (('remat', 'full'),)
@@ -45,6 +47,7 @@ CASES = (
   Case('base', 32, kernels=True),
   Case('base', 64),
   Case('small', 128),
+  Case('base', 256, microbatches=8),
   Case('base', 8, changes=(('attention', 'plain'),)),
   Case('base', 8),
   Case('base', 128, changes=MINIMAL),
@@ -66,7 +69,7 @@ def jobs(tiny: bool, budget: float = SECONDS) -> list[Job]:
 
 def _job(case: Case, tiny: bool, budget: float) -> Job:
   if tiny:
-    case = case._replace(batch=2, tokens=case.tokens and 32, valid=case.valid and 20)
+    case = case._replace(batch=max(2, case.microbatches), tokens=case.tokens and 32, valid=case.valid and 20)
   return Job(case.name, lambda: prepared(case, tiny), lambda ready: measured(case, ready, budget))
 
 
@@ -76,7 +79,8 @@ def prepared(case: Case, tiny: bool) -> tuple[Model, jax.stages.Compiled, float 
   model, tx = make_model(config), make_optimizer(OptimizerConfig(), 1)
   state = jax.eval_shape(lambda params: new_state(material.boxed(config, params), tx), material.shapes_of(config))
   batch = jax.eval_shape(lambda: _batch(case, model))
-  lowered = train_step.lower(state, batch, jax.random.key(0), model=model, tx=tx, ema_decay=0.999)
+  how: Any = {'model': model, 'tx': tx, 'ema_decay': 0.999, 'microbatches': case.microbatches}
+  lowered = train_step.lower(state, batch, jax.random.key(0), **how)
   step = lowered.compile()
   material.params_of(config)
   return model, step, _counted(lowered) if case.kernels else None
