@@ -1,11 +1,13 @@
 """What a model costs: parameters, and minutes of training where its run is at hand."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 from mt3_synth.config import ModelConfig
 
 
+@cache
 def parameter_count(config: ModelConfig) -> int:
   """Parameters of the model that a configuration describes."""
   import jax

@@ -108,7 +108,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(open_page, report, scheme):
   assert page.evaluate('getComputedStyle(document.body).backgroundColor') == after  # it is remembered
 
 
-@pytest.mark.parametrize('width', [390, 1280])
+@pytest.mark.parametrize('width', [390, pytest.param(1280, marks=pytest.mark.slow)])
 def test_many_models_of_long_names_have_a_page(open_page, tmp_path, width):
   names = [f'model=ddpm_context, conditioning=aligned, size={k}' for k in range(8)]
   folders = [write_evaluation_of_tones(tmp_path / str(k), name, songs=1, seconds=1, error=0.02) for k, name in enumerate(names)]
