@@ -1,13 +1,14 @@
-"""The published way to draw a segment, with this package's own layers: the baseline that `benchmarks.sampling` measures against.
+"""The published way to draw a segment, and to train, with this package's own layers: what `sampling` and `training` measure against.
 
 As in the code published with Hawthorne et al. (ISMIR 2022), of which this is no copy: rows of 2048 tokens, padding included; tokens
 embedded by a product with a one-hot matrix; guidance as two passes, whose unconditional one attends to encodings and masks multiplied by
 zero; the time network, FiLM, and keys and values of the encodings within each step, unless the compiler moves them out of the loop.
-What is drawn is the same.
+What is drawn is the same, and in training the loss and its gradient.
 """
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -17,7 +18,8 @@ import jax.numpy as jnp
 from mt3_synth.config import ModelConfig, SamplerConfig
 from mt3_synth.diffusion import process, samplers
 from mt3_synth.models.conditions import Conditions
-from mt3_synth.models.layers import MultiHeadAttention
+from mt3_synth.models.diffusion import DiffusionModel
+from mt3_synth.models.layers import Dense, Embed, MultiHeadAttention
 
 
 class Encodings(NamedTuple):
@@ -60,6 +62,31 @@ def published_attention() -> Iterator[None]:
 
   with nn.intercept_methods(attend):
     yield
+
+
+@contextlib.contextmanager
+def published_layers() -> Iterator[None]:
+  """Within it, what is traced also embeds tokens by a product with a one-hot matrix, and multiplies arrays of three axes by kernels."""
+
+  def layer(call, args, kwargs, context):
+    module: Any = context.module
+    if isinstance(module, Embed) and context.method_name == 'take':
+      return jax.nn.one_hot(args[0], module.rows) @ module.embedding
+    if isinstance(module, Dense) and context.method_name == '__call__' and not module.is_initializing():
+      return args[0].astype(module.dtype) @ module.variables['params']['kernel'].astype(module.dtype)
+    return call(*args, **kwargs)
+
+  with published_attention(), nn.intercept_methods(layer):
+    yield
+
+
+@dataclass(frozen=True)
+class PublishedModel(DiffusionModel):
+  """Trained as published."""
+
+  def loss(self, params: Any, batch: dict[str, Any], key: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
+    with published_layers():
+      return super().loss(params, batch, key)
 
 
 def output(network: Any, z: jax.Array, time: jax.Array, encodings: Encodings) -> jax.Array:

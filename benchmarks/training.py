@@ -1,34 +1,49 @@
-"""Training steps a second of the tiny model: notes told frame by frame, against the same network reading tokens; and the loader apart.
+"""Seconds of a training step: the small model against the published way, where they go, and the tiny model's two kinds of conditions.
 
 `python -m benchmarks training`
+
+All that is compared is measured in turn, so that other work on the machine slows all alike.
 """
 
 import dataclasses
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.features import best_seconds
 from benchmarks.griffin_lim import music
-from mt3_synth.config import ModelConfig
+from benchmarks.published import PublishedModel
+from benchmarks.sampling import medians
+from mt3_synth.audio.mel import samples_for
+from mt3_synth.config import ModelConfig, NetworkConfig
 from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.songs import Song
 from mt3_synth.data.sources import SongsInMemory
 from mt3_synth.gin_files import read_gin
-from mt3_synth.models.model import make_model
+from mt3_synth.models.batch import to_model_batch
+from mt3_synth.models.layers import GatedMLP, MultiHeadAttention
+from mt3_synth.models.model import Model, make_model
 from mt3_synth.notes import Notes
-from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.config import OptimizerConfig, TrainConfig
 from mt3_synth.training.optimizer import make_optimizer
-from mt3_synth.training.step import new_params, new_state, train_step
+from mt3_synth.training.step import initial_state, new_state, train_step
 
 GIN_FILE = 'gin_configs/models/diffusion/context/tiny.gin'
 TOKENS = 2048  # the published row; padded to it, as in training
 SECONDS = 60
 BATCH = 8
 STEPS = 10
+ROWS = 2  # of the small model's batch
+TYPICAL = 400  # tokens of a segment
+ROUNDS = 3
+PART_ROUNDS = 3
 
 
 def song(seconds: float = SECONDS, seed: int = 0) -> Song:
@@ -44,13 +59,13 @@ def song(seconds: float = SECONDS, seed: int = 0) -> Song:
 def updates(config: TrainConfig, loader: CropLoader) -> Iterator[float]:
   """Makes one update after another, the features of its crops computed within, and gives the seconds of each; compiled before the first."""
   model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
-  state = new_state(new_params(jax.random.key(0), model=model), tx)
+  state = initial_state(jax.random.key(0), model=model, tx=tx)
   batches = [loader.batch(n) for n in range(4)]
   for n in itertools.count():
     start = time.perf_counter()
     state, _ = train_step(state, batches[n % 4], jax.random.key(1), model=model, tx=tx, ema_decay=config.ema_decay)
     jax.block_until_ready(state)
-    if n:
+    if n >= len(batches):  # their rows may be cut to different lengths
       yield time.perf_counter() - start
 
 
@@ -58,8 +73,103 @@ def with_tokens(model: ModelConfig) -> ModelConfig:
   return dataclasses.replace(model, network=dataclasses.replace(model.network, conditioning='tokens', note_length=TOKENS))
 
 
-def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
-  """Measures both kinds of conditions with the same decoder, context, optimiser and crops.
+def crops(network: NetworkConfig, tokens: int, length: int, rows: int = ROWS) -> dict[str, np.ndarray]:
+  """Random crops with so many tokens in rows of `length`."""
+  rng = np.random.default_rng(0)
+  sound = lambda frames: rng.integers(-9000, 9000, (rows, samples_for(frames))).astype(np.int16)
+  return {
+    'notes': np.pad(rng.integers(3, 1400, (rows, tokens)), [(0, 0), (0, length - tokens)]).astype(np.int32),
+    'audio': sound(network.target_frames),
+    'frames': np.full(rows, network.target_frames, np.int32),
+    'context_audio': sound(network.context_frames),
+    'context_frames': np.full(rows, network.context_frames, np.int32),
+  }
+
+
+def steps_of(model: Model, batch: dict[str, Any]) -> Callable[[], Any]:
+  """One update after another on the same batch, Adafactor at a constant rate, as published; compiled."""
+  tx = make_optimizer(OptimizerConfig(), 1)
+  shapes, rng = jax.eval_shape(lambda key: nn.meta.unbox(model.init(key)), jax.random.key(0)), np.random.default_rng(0)
+  # Drawn by numpy: compiling the model's own draws takes longer than all that is measured.
+  params = jax.tree.map(lambda x: jnp.asarray(rng.normal(scale=x.shape[0] ** -0.5, size=x.shape), jnp.float32), shapes)
+  states, key = [new_state(params, tx)], jax.random.key(1)
+  update = train_step.lower(states[0], batch, key, model=model, tx=tx, ema_decay=0.999).compile()
+
+  def step():
+    state, metrics = update(states.pop(), batch, key)
+    states.append(state)
+    return metrics
+
+  return step
+
+
+def parts(network: NetworkConfig, length: int, rows: int = ROWS) -> dict[str, float]:
+  """Seconds that attention, MLPs, the embedding and the features take in a step: each kind's layers alone, forwards and backwards."""
+  c, key = network, jax.random.key(0)
+  keys = length + c.context_frames
+  stacks = ((length, c.encoder_layers), (c.context_frames, c.encoder_layers), (c.target_frames, c.decoder_layers))
+  noise = lambda n: jax.random.normal(key, (rows, n, c.emb_dim))
+
+  def both_ways(module, *arrays, **how) -> float:
+    params = nn.meta.unbox(module.init(key, *arrays, **how))
+    of = lambda params, arrays: module.apply(params, *arrays, **how).sum()
+    return medians([partial(jax.jit(jax.grad(of, (0, 1))), params, arrays)], PART_ROUNDS)[0]
+
+  attention = sum(layers * both_ways(Attention(c), noise(n), noise(n)) for n, layers in stacks)
+  attention += c.decoder_layers * both_ways(Attention(c), noise(c.target_frames), noise(keys))
+  mlp = sum(layers * both_ways(GatedMLP(c), noise(n), deterministic=True) for n, layers in stacks)
+  table, tokens = jnp.zeros((c.vocab_size, c.emb_dim)), jnp.asarray(crops(c, length, length, rows)['notes'])
+  embedding = medians([partial(jax.jit(jax.grad(lambda table: jnp.take(table, tokens, axis=0).sum())), table)], PART_ROUNDS)[0]
+  batch = crops(c, length, length, rows)
+  model = make_model(ModelConfig(network=c))
+  features = medians([partial(jax.jit(lambda batch: to_model_batch(batch, model)['targets']), batch)], PART_ROUNDS)[0]
+  return {'attention': attention, 'mlp': mlp, 'embedding': embedding, 'data': features}
+
+
+class Attention(nn.Module):
+  """An attention with the projections of its own keys and values."""
+
+  config: NetworkConfig
+
+  @nn.compact
+  def __call__(self, x, memory):
+    layer = MultiHeadAttention(self.config)
+    return layer(x, layer.project(memory), jnp.ones((len(x), 1, memory.shape[1])))
+
+
+def against_published(network: NetworkConfig | None = None, typical: int = TYPICAL, rounds: int = ROUNDS, rows: int = ROWS) -> dict:
+  """Measures the small model's step with whole rows, and with those of a typical segment.
+
+  Returns:
+    seconds of both and of the published way, which takes whole rows always, the ratios, and the share of each kind of work in ours.
+  """
+  network = network or NetworkConfig()
+  config, whole = ModelConfig(network=network), network.note_length
+  length = min(bucket for bucket in network.token_buckets if bucket >= typical)
+  ours, full = make_model(config), crops(network, whole, whole, rows)
+  calls = [steps_of(PublishedModel(config), full), steps_of(ours, full), steps_of(ours, crops(network, typical, length, rows))]
+  published, whole_rows, cut_rows = medians(calls, rounds)
+  figures = {
+    'small_batch_size': rows,
+    'published_step_seconds': published,
+    f'step_seconds_{whole}_tokens': whole_rows,
+    f'step_seconds_{typical}_tokens': cut_rows,
+    f'ratio_{whole}_tokens': published / whole_rows,
+    f'ratio_{typical}_tokens': published / cut_rows,
+  }
+  for tokens, seconds in ((whole, whole_rows), (length, cut_rows)):
+    shares = {name: part / seconds for name, part in parts(network, tokens, rows).items()}
+    figures |= {f'share_of_{name}_{tokens}_rows': share for name, share in shares.items()}
+  return figures
+
+
+def run() -> dict:
+  """Both comparisons."""
+  return against_published() | kinds_of_conditions()
+
+
+def kinds_of_conditions(batch_size: int = BATCH, steps: int = STEPS) -> dict:
+  """Measures the tiny model with both kinds of conditions with the same decoder, context, optimiser and crops.
 
   Returns:
     steps and examples a second of both (of the median step), and the ratio; batches a second that the loader makes of either on one core,
@@ -72,7 +182,7 @@ def run(batch_size: int = BATCH, steps: int = STEPS) -> dict:
   running = {name: updates(dataclasses.replace(config, model=model), loaders[name]) for name, model in models.items()}
   # In turn, so that other work on the machine slows both alike.
   seconds = [{name: next(each) for name, each in running.items()} for _ in range(steps)]
-  figures: dict = {'batch_size': batch_size}
+  figures: dict = {'tiny_batch_size': batch_size}
   for name, loader in loaders.items():
     speed = 1 / float(np.median([each[name] for each in seconds]))
     batches = 1 / best_seconds(lambda loader=loader: loader.batch(0))

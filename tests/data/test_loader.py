@@ -51,6 +51,16 @@ def test_batches_repeat_in_any_order(conditioning, crops_per_visit):
   assert not any(same(a, b) for a, b in itertools.combinations(batches, 2))
 
 
+def test_token_rows_are_as_short_as_the_longest_lets_them_be():
+  config = dataclasses.replace(tiny_model(), network=dataclasses.replace(tiny_model().network, note_length=600))
+  make = lambda **options: CropLoader([SongsInMemory(SONGS)], config, 4, 0, **options)
+  whole, cut = make(host=0, hosts=2).batch(0)['notes'], make().batch(0)['notes']
+  assert (whole.shape, cut.shape) == ((2, 600), (4, 256))  # hosts that made rows of different lengths would not fit together
+  assert_array_equal(cut[:2], whole[:, :256])
+  with make().walk() as walk:
+    assert_array_equal(next(walk)['notes'], cut)
+
+
 def test_seeds_differ():
   assert not same(loader(0).batch(0), loader(1).batch(0))
 
