@@ -15,15 +15,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mt3_synth.audio.mel import framed, mel_basis, window
 from mt3_synth.config import MelConfig
 from mt3_synth.inverter import check_mel
+from mt3_synth.inverter.spectra import nearest_peaks, overlap_add, spread, stft, towards
 
 CHUNK = 1024  # frames inverted at a time
 OVERLAP = 16  # frames of the chunk before that a chunk begins with
 _SHORTEST = 64  # shorter pieces are padded to this; longer ones to the next power of two, up to CHUNK
 _FIRST_UPDATES = 20  # of the magnitudes before the first iteration
-_HIGHEST = jax.lax.Precision.HIGHEST
 
 
 @dataclass(frozen=True)
@@ -86,41 +85,24 @@ def _invert(mel, valid, known, has_known, how: GriffinLim):
   silent = jnp.arange(frames * config.hop) >= valid * config.hop
 
   def sound(spectrum):
-    audio = _overlap_add(spectrum, config)
+    audio = overlap_add(spectrum, config)
     return jnp.where(silent, 0, audio + hold * (known - audio))
 
   target = jnp.where(mel > np.log(config.floor) + 1e-3, jnp.exp(mel), 0)
-  magnitude = _towards(_spread(target, config), target, config, _FIRST_UPDATES)
+  magnitude = towards(spread(target, config), target, config, _FIRST_UPDATES)
 
   def iterate(_, state):
     spectrum, before, magnitude = state
-    consistent = _stft(sound(spectrum), config)
+    consistent = stft(sound(spectrum), config)
     if how.mel_updates:
-      magnitude = _towards(jnp.maximum(jnp.abs(consistent), 1e-6), target, config, how.mel_updates)
+      magnitude = towards(jnp.maximum(jnp.abs(consistent), 1e-6), target, config, how.mel_updates)
     ahead = consistent + how.momentum * (consistent - before)
     return magnitude * ahead / jnp.maximum(jnp.abs(ahead), 1e-8), consistent, magnitude
 
-  phase = _first_phases(magnitude, jnp.angle(_stft(known, config)), has_known, config)
+  phase = _first_phases(magnitude, jnp.angle(stft(known, config)), has_known, config)
   spectrum = magnitude * jnp.exp(1j * phase)
   spectrum, _, _ = jax.lax.fori_loop(0, how.iterations, iterate, (spectrum, jnp.zeros_like(spectrum), magnitude))
   return sound(spectrum)
-
-
-def _spread(target, config):
-  """A first guess of magnitudes [..., fft / 2 + 1]: each bin the average of its bands, each band spread evenly over its bins."""
-  basis = mel_basis(config)
-  share = basis / np.maximum(basis.sum(0), 1e-9) / np.maximum(basis.sum(1, keepdims=True), 1e-9)
-  return jnp.maximum(jnp.matmul(target, share.T, precision=_HIGHEST), 1e-8)
-
-
-def _towards(magnitude, target, config, updates):
-  """Moves magnitudes to ones whose mel is `target`, keeping their shape within bands: Lee and Seung's update, which stays positive."""
-  basis = mel_basis(config)
-  weight = np.maximum(basis.sum(1), 1e-3)
-  for _ in range(updates):
-    ratio = target / jnp.maximum(jnp.matmul(magnitude, basis, precision=_HIGHEST), 1e-8)
-    magnitude = magnitude * jnp.matmul(ratio, basis.T / weight, precision=_HIGHEST)
-  return magnitude
 
 
 def _first_phases(magnitude, known, has_known, config):
@@ -128,15 +110,10 @@ def _first_phases(magnitude, known, has_known, config):
   bins = jnp.arange(magnitude.shape[-1])
   below = jnp.pad(magnitude, [(0, 0), (0, 0), (1, 0)])[..., :-1]
   above = jnp.pad(magnitude, [(0, 0), (0, 0), (0, 1)])[..., 1:]
-  is_peak = (magnitude >= below) & (magnitude > above)
   # The top of the parabola through a peak and its neighbours.
   offset = 0.5 * (below - above) / jnp.minimum(below - 2 * magnitude + above, -1e-9)
-  frequency = bins + jnp.where(is_peak, jnp.clip(offset, -0.5, 0.5), 0)
-  last = len(bins) - 1
-  left = jax.lax.cummax(jnp.where(is_peak, bins, -2 * last), axis=2)
-  right = jax.lax.cummin(jnp.where(is_peak, bins, 3 * last), axis=2, reverse=True)
-  nearest = jnp.clip(jnp.where(bins - left <= right - bins, left, right), 0, last)
-  frequency = jnp.take_along_axis(frequency, nearest, axis=2)
+  nearest = nearest_peaks(magnitude)
+  frequency = jnp.take_along_axis(bins + jnp.where(nearest == bins, jnp.clip(offset, -0.5, 0.5), 0), nearest, axis=2)
   turns = jnp.cumsum(frequency * (config.hop / config.fft) % 1, axis=1)  # whole turns dropped: float32 keeps the rest exact enough
   # Bins beside a peak are in phase with it at the centre of the window, not at its start.
   lag = (bins - frequency) * (config.window / 2 / config.fft)
@@ -145,27 +122,3 @@ def _first_phases(magnitude, known, has_known, config):
   follows = known[:, anchor : anchor + 1] + 2 * jnp.pi * (since - lag + lag[:, anchor : anchor + 1])
   continued = jnp.where(jnp.arange(magnitude.shape[1])[:, None] <= anchor, known, follows)
   return jnp.where(has_known, continued, 2 * jnp.pi * (turns - lag))
-
-
-def _stft(audio, config):
-  """[..., T hop] -> complex [..., T, F], as `log_mel` sees it."""
-  return jnp.fft.rfft(framed(audio, config) * window(config), config.fft)
-
-
-def _overlap_add(spectrum, config):
-  """The sound [..., T hop] nearest to a spectrum in least squares (Griffin, Lim 1984), faded where no window weighs anything."""
-  frames = jnp.fft.irfft(spectrum, config.fft)[..., : config.window] * window(config)
-  count = spectrum.shape[-2]
-  weight = _add_blocks(np.broadcast_to(np.asarray(window(config)) ** 2, (count, config.window)), config.hop, np)
-  return _add_blocks(frames, config.hop, jnp) / np.maximum(weight, 1e-2)
-
-
-def _add_blocks(frames, hop, xp):
-  """Overlapping [..., T, window] -> their sum [..., T hop], with what lies beyond cut off."""
-  count, length = frames.shape[-2:]
-  lead = [(0, 0)] * (frames.ndim - 2)
-  total = xp.zeros((*frames.shape[:-2], count, hop), frames.dtype)
-  for k in range(-(-length // hop)):
-    block = frames[..., : max(count - k, 0), k * hop : (k + 1) * hop]
-    total = total + xp.pad(block, [*lead, (count - block.shape[-2], 0), (0, hop - block.shape[-1])])
-  return total.reshape(*frames.shape[:-2], count * hop)
