@@ -163,6 +163,76 @@ class ModelConfig:
     return self.autoregressive.targets if self.decoder == 'autoregressive' else 'scaled'
 
 
+@dataclass(frozen=True)
+class GeneratorConfig:
+  """The network that makes a waveform of a mel spectrogram; see `mt3_synth.inverter.generator`."""
+
+  width: int = 384
+  expansion: int = 2  # of a block's hidden layer, times the width
+  blocks: int = 7  # that hear the mel and tell the linear spectrogram
+  refining_blocks: int = 3  # that hear a first sound and correct it
+  kernel: int = 7  # frames that a block looks at; odd
+  iterations: int = 2  # of Griffin-Lim, on the way to the first sound
+  projections: int = 8  # of the corrected sound towards the mel
+  dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters and sound are float32
+
+
+@dataclass(frozen=True)
+class AdversaryConfig:
+  """What an inverter is trained against; see `mt3_synth.training.discriminators`."""
+
+  start: int = 0  # steps of the reconstruction alone
+  ramp: int = 1000  # steps from then on until the adversaries count in full
+  learning_rate: float = 0.3  # of the adversaries, times the generator's
+  periods: tuple[int, ...] = (2, 3, 5, 7, 11)  # [samples]
+  period_channels: tuple[int, ...] = (32, 128, 256, 512)
+  ffts: tuple[int, ...] = (1024, 512, 256)  # windows of the spectrogram discriminators [samples], hopped by a quarter
+  fft_channels: int = 32
+  loss: Literal['hinge', 'least_squares'] = 'hinge'
+  dtype: Literal['float32', 'bfloat16'] = 'float32'
+
+
+@dataclass(frozen=True)
+class InverterLossConfig:
+  """Weights of the parts of an inverter's loss; see `mt3_synth.training.inversion_loss`."""
+
+  stft: float = 10.0  # of the sound: spectral convergence and log magnitude at three resolutions
+  scales: float = 1.0  # of the sound: linear and log magnitudes at six resolutions
+  mel: float = 20.0  # of the sound: its log-mel
+  unprojected: float = 5.0  # of the sound before the projections: its stft and mel distances
+  magnitude: float = 3.0  # of the linear spectrogram that the first blocks tell
+  advance: float = 1.0  # of the phase advances that the first blocks tell
+  adversarial: float = 0.3
+  features: float = 0.6  # of the discriminators' layers
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+  """Changes of the sounds and the mels that an inverter is trained on; see `mt3_synth.training.augmentation`."""
+
+  gain: float = 18.0  # [dB] the sound becomes up to so much quieter
+  mix: float = 0.3  # share of the sounds that have another one of the batch added
+  speed_share: float = 0.5  # of the sounds that are played faster or slower, and so higher or lower:
+  speed: float = 0.15  # by up to this share
+  reverb: float = 0.15  # share that a drawn room is added to
+  noise: float = 0.15  # share that a drawn noise is added to, 30 to 70 dB below
+  mel_share: float = 0.3  # of the mels that are told wrongly, as a model's own are:
+  mel_noise: float = 0.15  # with noise of up to this standard deviation [ln]
+  mel_blur: float = 1.0  # and blurred over frames and bands by up to this weight of the neighbours
+
+
+@dataclass(frozen=True)
+class InverterConfig:
+  """A trained inverter, and how it is trained."""
+
+  mel: MelConfig = field(default_factory=MelConfig)
+  generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+  crop_frames: int = 128  # of a training example
+  augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+  loss: InverterLossConfig = field(default_factory=InverterLossConfig)
+  adversary: AdversaryConfig = field(default_factory=AdversaryConfig)
+
+
 def to_json(config: Any) -> str:
   """A dataclass as indented JSON, every field written out."""
   return json.dumps(dataclasses.asdict(config), indent=2) + '\n'

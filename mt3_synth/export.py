@@ -1,9 +1,13 @@
-"""`mt3-synth export`: a training run's averaged parameters as a small model folder, or as one for diffusers."""
+"""`mt3-synth export`: a training run's averaged parameters as a small model folder, or as one for diffusers.  Inverters too."""
 
 import argparse
+from typing import Any
 
+from mt3_synth.config import InverterConfig
+from mt3_synth.errors import InputError
 from mt3_synth.interop.diffusers_folder import write_diffusers
 from mt3_synth.interop.loading import load_model
+from mt3_synth.inverter.gan import is_inverter, load_inverter
 from mt3_synth.models.pretrained import save_pretrained
 
 DTYPES = {'mt3_synth': 'float16', 'diffusers': 'float32'}  # by default
@@ -19,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-  config, params, _ = load_model(args.run)
-  write = write_diffusers if args.format == 'diffusers' else save_pretrained
+  config, params = load_inverter(args.run) if is_inverter(args.run) else load_model(args.run)[:2]
+  if args.format == 'diffusers' and isinstance(config, InverterConfig):
+    raise InputError(f'{args.run}: is an inverter, which diffusers has no folder for; leave out --format')
+  write: Any = write_diffusers if args.format == 'diffusers' else save_pretrained
   write(args.out, config, params, args.dtype or DTYPES[args.format])
   print(args.out)
   return 0

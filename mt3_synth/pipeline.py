@@ -64,7 +64,7 @@ class SpectrogramDiffusionPipeline:
     Args:
       source: a model's folder, a training run, a checkpoint of T5X, a folder of diffusers, a zip of one, or an id on the Hugging Face
         hub; the demonstration model when None.
-      inverter: one, or `griffin_lim`, or the path of an ONNX graph or SavedModel; where None what came with the model, else Griffin-Lim.
+      inverter: one, or what `choose_inverter` takes.
 
     Raises:
       InputError: there is no such model or inverter, or it is damaged.

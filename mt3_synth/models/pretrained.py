@@ -7,6 +7,7 @@ of its newest checkpoint.
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ import safetensors
 from flax import traverse_util
 from safetensors.numpy import load_file, save
 
-from mt3_synth.config import ModelConfig, from_json, to_json
+from mt3_synth.config import Config, ModelConfig, from_json, to_json
 from mt3_synth.errors import InputError
 from mt3_synth.models.model import make_model
 from mt3_synth.models.stored_arrays import array_names, read_arrays
@@ -26,7 +27,7 @@ DEMO = Path(__file__).parents[1] / 'pretrained' / 'demo'
 WEIGHTS = 'model.safetensors'
 
 
-def save_pretrained(folder: str | Path, config: ModelConfig, params: Any, dtype: str = 'float16') -> None:
+def save_pretrained(folder: str | Path, config: Any, params: Any, dtype: str = 'float16') -> None:
   """Writes a model's folder; it appears when it is complete, and other files in it (a model card) are kept.
 
   Args:
@@ -65,29 +66,44 @@ def load_pretrained(folder: str | Path | None = None) -> tuple[ModelConfig, Any]
   Raises:
     InputError: the folder is missing or holds no model, a file is cut short, or parameters do not fit the configuration.
   """
-  folder = DEMO if folder is None else Path(folder).expanduser()
+  config, params, _ = load_folder(DEMO if folder is None else folder, ModelConfig, _abstract)
+  return config, params
+
+
+def load_folder(folder: str | Path, kind: type[Config], abstract: Callable[[Config], Any]) -> tuple[Config, Any, Path]:
+  """What `load_pretrained` does, for any kind of model.
+
+  Args:
+    folder: as there.
+    kind: the dataclass of its configuration.
+    abstract: a configuration -> the parameters, or their shapes.
+
+  Returns:
+    (configuration, float32 parameters, where they were read).
+  """
+  folder = Path(folder).expanduser()
   config_file = folder / 'config.json'
   if not folder.is_dir():
     raise InputError(f'{folder}: no such folder; give one with config.json and {WEIGHTS}, or a training run')
   if not config_file.is_file():
     raise InputError(f'{folder}: has no config.json; expected a model folder or a training run')
-  config = read_config(config_file)
+  config = read_config(config_file, kind)
   if (folder / WEIGHTS).is_file():
     params, source = _read_weights(folder / WEIGHTS), folder / WEIGHTS
   else:
     params, source = _read_run(folder)
-  check_shapes(_shapes(params), parameter_shapes(config), source, 'config.json')
-  return config, jax.tree.map(lambda x: np.asarray(x, np.float32), params)
+  check_shapes(_shapes(params), _shapes(abstract(config)), source, 'config.json')
+  return config, jax.tree.map(lambda x: np.asarray(x, np.float32), params), source
 
 
-def read_config(file: Path) -> ModelConfig:
+def read_config(file: Path, kind: Any = ModelConfig) -> Any:
   """What the model is whose config.json this is.
 
   Raises:
     InputError: the file can't be read, or is of something else.
   """
   try:
-    return from_json(ModelConfig, file.read_text(), str(file))
+    return from_json(kind, file.read_text(), str(file))
   except (OSError, UnicodeDecodeError) as e:
     raise InputError(f'{file}: unreadable ({e}); copy it again') from None
 
@@ -116,7 +132,11 @@ def _read_run(folder: Path) -> tuple[Any, Path]:
 
 def parameter_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
   """The shape of each parameter of the model that `config` describes, by its path joined with /."""
-  return _shapes(nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0))))
+  return _shapes(_abstract(config))
+
+
+def _abstract(config: ModelConfig) -> Any:
+  return nn.meta.unbox(jax.eval_shape(make_model(config).init, jax.random.key(0)))
 
 
 def check_shapes(found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], source: str | Path, configuration: str) -> None:
