@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mt3_synth.config import MelConfig
 from mt3_synth.data.mixtures import MIXTURES
 from mt3_synth.errors import InputError
 from mt3_synth.gin_files import read_gin
@@ -30,7 +31,7 @@ def test_every_shipped_file_is_a_run(file):
   config = read(files=[file])
   assert type(config) is TrainConfig
   assert (config.model_dir, config.corpora) == ('runs/a', ('embedded',))
-  assert config.model.network.target_frames > 0
+  assert config.model.mel == MelConfig()
 
 
 @pytest.mark.parametrize('file', TASKS)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from mt3_synth.config import ModelConfig
+from mt3_synth.config import InverterConfig, ModelConfig
 
-MODELS = ModelConfig  # a union of what can be trained, each by its own Learner
+MODELS = ModelConfig | InverterConfig  # a union of what can be trained, each by its own Learner
 
 
 @dataclass(frozen=True)

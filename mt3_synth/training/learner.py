@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, Protocol
 import jax
 import numpy as np
 
-from mt3_synth.config import ModelConfig
+from mt3_synth.config import InverterConfig, ModelConfig
 from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader
 from mt3_synth.training.step import TrainState
@@ -53,7 +53,8 @@ def make_learner(config: TrainConfig) -> Learner:
   Raises:
     InputError: an option of it is out of its range.
   """
-  from mt3_synth.training.spectrogram import SpectrogramLearner  # here, because learners import this module
+  from mt3_synth.training.inversion import InverterLearner  # here, because learners import this module
+  from mt3_synth.training.spectrogram import SpectrogramLearner
 
-  learners = {ModelConfig: SpectrogramLearner}
+  learners = {ModelConfig: SpectrogramLearner, InverterConfig: InverterLearner}
   return learners[type(config.model)](config)
