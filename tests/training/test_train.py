@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -197,15 +198,17 @@ def test_a_branch_goes_on_where_its_run_was(finished, tmp_path):
 
 
 def test_a_new_run_starts_with_the_parameters_of_a_model(finished, quick, tmp_path):
-  notes = dataclasses.replace(finished.config.model.notes, max_shift_steps=500)
-  with pytest.warns(InputWarning, match='its model was trained on other notes'):
-    state = quick(init_from=str(finished.folder), model=dataclasses.replace(finished.config.model, notes=notes), total_steps=1)
+  state = quick(init_from=str(finished.folder), total_steps=1)
   assert_same(state.params, finished.state.ema)
   assert_same(state.ema, finished.state.ema)
   assert int(state.step) == 1
   assert all((x == 0).all() for x in jax.tree.leaves(state.opt_state))
+  take = partial(mt3_synth.train._with_parameters_of, str(finished.folder), fresh=state)
   with pytest.raises(InputError, match='parameter .* has shape .*, TrainConfig.model expects'):
-    quick(init_from=str(finished.folder), model=tiny_model('aligned', emb_dim=24), model_dir=str(tmp_path / 'other'))
+    take(tiny_model('aligned', emb_dim=24))
+  notes = dataclasses.replace(finished.config.model.notes, max_shift_steps=500)
+  with pytest.warns(InputWarning, match='its model was trained on other notes'):
+    take(dataclasses.replace(finished.config.model, notes=notes))
   with pytest.raises(InputError, match='init_from and resume_from are both set'):
     quick(init_from='a', resume_from='b')
 
