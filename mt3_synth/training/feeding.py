@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 import jax
 
+from mt3_synth.config import ModelConfig
 from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.mixtures import Mixture, expand
 from mt3_synth.data.sources import find_folder, open_source
@@ -29,7 +30,7 @@ class Loader(Protocol):
 
 
 def make_loader(config: TrainConfig, split: str) -> Loader:
-  """This process's part of a run's batches.
+  """This process's part of a run's batches, for a spectrogram model.
 
   Args:
     config: which corpora, and how crops are drawn.
@@ -38,6 +39,7 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
   Raises:
     InputError: a corpus or its split is not there, or an option is out of its range.
   """
+  assert isinstance(config.model, ModelConfig)
   mixture = expand(config.corpora, config.temperature)
   rows = rows_of_this_process(make_mesh(config.mesh), config.batch_size)
   if config.loader == 'seqio':
@@ -58,6 +60,7 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
 
 
 def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture, rows: Rows) -> Loader:
+  assert isinstance(config.model, ModelConfig)
   try:
     from mt3_synth.data.tasks.batches import TaskLoader
   except ImportError as e:

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mt3_synth.audio.mel import unscale
+from mt3_synth.config import ModelConfig
 from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import Model, make_model
@@ -27,6 +28,7 @@ class SpectrogramLearner:
   """A `Learner` of a `Model`."""
 
   def __init__(self, config: TrainConfig):
+    assert isinstance(config.model, ModelConfig)
     self.config = config
     check_microbatches(config)
     self.model = make_model(config.model)
