@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from mt3_synth.audio.files import read_audio
+from mt3_synth.data.songs import EMBEDDED
 from mt3_synth.errors import InputError
 from mt3_synth.evaluation.spectral import RESOLUTIONS, SCALES, correlation, mel_l1, mr_stft, multi_scale_spectral
 
@@ -42,6 +44,17 @@ def test_multi_resolution_distance_is_that_of_another_librarys_transform(samples
     s, p = (np.sqrt(np.maximum(np.abs(stft(x)).astype(np.float64) ** 2, 1e-8)) for x in (target, predicted))
     expected.append(np.linalg.norm(s - p) / np.linalg.norm(s) + np.abs(np.log(s) - np.log(p)).mean())
   assert mr_stft(target, predicted) == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+@pytest.mark.slow  # for torch's import
+def test_multi_resolution_distance_is_that_of_auraloss():
+  how = 'auraloss is not installed: pip install torch, and pip install --no-deps auraloss'
+  torch, auraloss = pytest.importorskip('torch', reason=how), pytest.importorskip('auraloss', reason=how)
+  piano, quartet = (read_audio(EMBEDDED / 'test' / track / 'mix.flac')[:160000] for track in ('Track00020', 'Track00021'))
+  distance = auraloss.freq.MultiResolutionSTFTLoss(*([each[k] for each in RESOLUTIONS] for k in range(3)))
+  for target, predicted in (sounds(), sounds(2000, seed=1), (piano, 0.9 * piano), (piano, quartet), (quartet, piano)):
+    expected = float(distance(*(torch.tensor(each)[None, None] for each in (predicted, target))))
+    assert mr_stft(target, predicted) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize('samples', [1100, 20000])
