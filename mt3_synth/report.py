@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument('--all_listeners', action='store_true', help='count those too that did not find the hidden reference')
   parser.add_argument('--draws', type=int, default=DRAWS, help=f'of the bootstrap over songs (default {DRAWS})')
   parser.add_argument('--seed', type=int, default=0, help='of the bootstrap (default 0)')
+  parser.add_argument('--frechet_infinite', action='store_true', help='also Fréchet distances as of endless sets')
   parser.add_argument('--songs', type=int, default=12, help='songs with pictures and sound, from the worst to the best (default 12)')
   parser.add_argument('--seconds', type=float, default=60.0, help='of each song that are shown (default 60)')
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     raise InputError('--ratings and --ratings_key belong together: give both, or neither')
   ratings = read_ratings(args.ratings, args.ratings_key, everyone=args.all_listeners) if args.ratings else None
   comparison = read_comparison(args.evaluations, args.names)
-  table = summarise(comparison, args.baseline, draws=args.draws, seed=args.seed, ratings=ratings)
+  table = summarise(comparison, args.baseline, draws=args.draws, seed=args.seed, infinite=args.frechet_infinite, ratings=ratings)
   try:
     args.out.mkdir(parents=True, exist_ok=True)
   except OSError as e:

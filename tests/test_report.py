@@ -38,6 +38,7 @@ def test_metrics_json_says_how_each_value_came_about(report):
   assert told['embedders'] == {'logmel_stats': '0123abcd'}
   assert told['metric_version'] == 1
   assert len(told['reference']['sha256']) == 64
+  assert len(told['reference']['embeddings']['logmel_stats']) == 16
   assert told['bootstrap'] == {
     'level': 0.95, 'over': 'songs, the same draws for all', 'draws': 200, 'pooled_draws': 200, 'seed': 0,
   }  # fmt: skip

@@ -2,7 +2,7 @@
 
 import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,19 @@ def mean_over_songs(results: Sequence[SongResult], system: System) -> dict[str, 
   return {key: float(np.mean(each)) if each else float('nan') for key, each in values.items()}
 
 
+def reference_hash(embeddings: Iterable[np.ndarray]) -> str:
+  """Of the recordings' embeddings [n, E], song by song."""
+  digest = hashlib.sha256()
+  for rows in embeddings:
+    digest.update(rows.tobytes())
+  return digest.hexdigest()[:16]
+
+
 def _distances(folder: Path, done: Sequence[SongResult], embedder: str, infinite: bool) -> tuple[dict[str, dict[str, float]], dict]:
   """Fréchet and kernel distances of each system from the recordings, and how many windows they rest on."""
   embeddings = lambda system: _embeddings(folder, done, f'{system}/{embedder}')
   reference = moments_of_parts(embeddings('target'))
-  dimensions, digest = len(reference.mean), hashlib.sha256()
-  for rows in embeddings('target'):
-    digest.update(rows.tobytes())
+  dimensions, digest = len(reference.mean), reference_hash(embeddings('target'))
   found: dict[str, dict[str, float]] = {}
   for system in SYSTEMS[:2]:
     moments = moments_of_parts(embeddings(system))
@@ -72,7 +78,7 @@ def _distances(folder: Path, done: Sequence[SongResult], embedder: str, infinite
     if infinite:
       of_all = lambda each: np.concatenate(list(embeddings(each)))
       values[f'{embedder}_frechet_infinite'] = frechet_at_infinity(of_all('target'), of_all(system))
-  told = {'n': int(reference.n), 'dimensions': dimensions, 'few': reference.n < dimensions, 'reference': digest.hexdigest()[:16]}
+  told = {'n': int(reference.n), 'dimensions': dimensions, 'few': reference.n < dimensions, 'reference': digest}
   return found, told
 
 

@@ -114,8 +114,11 @@ def read_comparison(folders: Sequence[str | Path], names: Sequence[str] = ()) ->
     raise InputError(f'{len(names)} names for {len(folders)} evaluations; give one a folder, the same one for seeds of one model')
   runs = [_read_run(Path(folder)) for folder in folders]
   _check_alike(runs)
-  grouped: dict[str, list[Run]] = {}
-  for run, name in zip(runs, names or [run.evaluation.name for run in runs], strict=True):
+  named = list(zip(runs, names or [run.evaluation.name for run in runs], strict=True))
+  useful = [(run, name) for run, name in named if run.measured] or named
+  lost = [f'{name}: {_nothing(run)}; it is not in this report.' for run, name in named if (run, name) not in useful]
+  runs, grouped = [run for run, _ in useful], {}
+  for run, name in useful:
     grouped.setdefault(name, []).append(run)
   for taken in {TARGET, CEILING} & set(grouped):
     raise InputError(f'{taken!r} is the name of the recordings; give that model another with --names')
@@ -127,7 +130,7 @@ def read_comparison(folders: Sequence[str | Path], names: Sequence[str] = ()) ->
   models = tuple(Row(name, 'model', tuple(group)) for name, group in grouped.items())
   rows = (Row(TARGET, 'target', (runs[0],)), *_ceilings(runs), *models)
   embedders = _shared_embedders(runs)
-  return Comparison(rows, songs, left_out, embedders, [*_warnings(runs, grouped, songs, left_out, embedders)])
+  return Comparison(rows, songs, left_out, embedders, [*lost, *_warnings(runs, grouped, songs, left_out, embedders)])
 
 
 def _read_run(folder: Path) -> Run:
@@ -146,15 +149,24 @@ def _check_alike(runs: list[Run]) -> None:
       raise InputError(f'{run.folder}: is given twice; name each evaluation once')
 
 
+def _nothing(run: Run) -> str:
+  """Why an evaluation has no values."""
+  error = next((result.error for result in run.results.values()), 'it was not evaluated yet')
+  return f'no song of {run.folder} could be measured ({error})'
+
+
 def _left_out(runs: list[Run]) -> dict[str, str]:
-  """Songs that not every run measured -> why, of the first run that did not."""
-  found = {}
+  """Songs that not every run measured, or not of the same recording -> why, of the first run that did not."""
+  found: dict[str, str] = {}
   for run in runs:
     for song in dict.fromkeys([*(each for other in runs for each in other.evaluation.songs)]):
-      if song in run.measured or song in found:
+      if song in found:
         continue
-      result = run.results.get(song)
-      found[song] = f'{run.evaluation.name}: {result.error if result else "not evaluated yet"}'
+      result, first = run.results.get(song), runs[0].results.get(song)
+      if result is None or result.status != 'ok':
+        found[song] = f'{run.evaluation.name}: {result.error if result else "not evaluated yet"}'
+      elif first is not None and result.seconds != first.seconds:
+        found[song] = f'{run.evaluation.name}: of {result.seconds:g} s, {runs[0].evaluation.name} of {first.seconds:g} s'
   return found
 
 

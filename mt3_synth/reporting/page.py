@@ -55,6 +55,7 @@ def _facts(comparison: Comparison, table: Table) -> dict[str, str]:
     'Songs': f'{len(comparison.songs)} songs, {_duration(comparison.seconds().sum())}',
     'Windows': each(f'{cell.windows} ({key.removesuffix("_frechet")})' for key, cell in pooled),
     'Embedders': each(f'{name} ({value[:8]})' for name, value in comparison.embedders.items()),
+    'Reference': each(f'the recordings ({name} {value[:8]})' for name, value in table.references.items()),
     'Transcribers': each(first.transcribers),
     'Inverter': each(Path(run.inverter).name for run in runs),
     'Device': each(run.device for run in runs),

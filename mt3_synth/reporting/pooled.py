@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from mt3_synth.evaluation.frechet import DIAGONAL_ABOVE, Convention, Moments, frechet_of_moments, merge
+from mt3_synth.evaluation.frechet import DIAGONAL_ABOVE, Convention, Moments, frechet_at_infinity, frechet_of_moments, merge
 from mt3_synth.evaluation.kernel_distance import kernel_sums
 from mt3_synth.reporting.resampling import Draws
 
@@ -23,6 +23,13 @@ def pooled_frechet(reference: Songs, systems: Sequence[Songs], draws: Draws, con
       root = _root(_covariance(first, convention))
       resampled[:, draw] = [_distance(first, root, other, convention) for other in others]
   return np.array(values), resampled
+
+
+def pooled_frechet_at_infinity(reference: Songs, systems: Sequence[Songs], draws: Draws) -> Pooled:
+  """`frechet_at_infinity` of each system's windows [K]; NaN [K, R] of the draws: windows that are there twice would bend its line."""
+  whole = np.concatenate(reference)
+  values = [frechet_at_infinity(whole, np.concatenate(songs)) for songs in systems]
+  return np.array(values), np.full((len(systems), len(draws.counts)), np.nan)
 
 
 def _merged(songs: Sequence[Moments], counts: np.ndarray) -> Iterator[Moments]:

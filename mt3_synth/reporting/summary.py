@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 
+from mt3_synth.evaluation.pooled import reference_hash
 from mt3_synth.evaluation.records import read_embeddings
 from mt3_synth.reporting.comparison import Comparison, Row, Run
 from mt3_synth.reporting.cost import parameter_count, training_minutes
@@ -22,7 +23,7 @@ from mt3_synth.reporting.measures import (
   in_order,
   measure,
 )
-from mt3_synth.reporting.pooled import pooled_frechet, pooled_kernel_distance
+from mt3_synth.reporting.pooled import pooled_frechet, pooled_frechet_at_infinity, pooled_kernel_distance
 from mt3_synth.reporting.ratings import Rated, Ratings, rate
 from mt3_synth.reporting.resampling import FEWEST_SONGS, Draws, Interval, draw_songs, interval, means, ratios
 
@@ -65,6 +66,7 @@ class Table:
     baseline: the name of the row that others are compared to.
     draws, pooled_draws, seed: of the bootstrap.
     warnings: of the values.
+    references: the hash of the recordings' embeddings, by embedder: of the same songs, that which their evaluation says.
     ratings, rated: of a listening test, where there was one.
   """
 
@@ -75,6 +77,7 @@ class Table:
   pooled_draws: int
   seed: int
   warnings: tuple[str, ...]
+  references: dict[str, str] = field(default_factory=dict)
   ratings: Ratings | None = None
   rated: Rated | None = None
 
@@ -94,7 +97,13 @@ class _Column:
 
 
 def summarise(
-  comparison: Comparison, baseline: str | None = None, *, draws: int = DRAWS, seed: int = 0, ratings: Ratings | None = None
+  comparison: Comparison,
+  baseline: str | None = None,
+  *,
+  draws: int = DRAWS,
+  seed: int = 0,
+  infinite: bool = False,
+  ratings: Ratings | None = None,
 ) -> Table:
   """The table of a comparison.
 
@@ -103,6 +112,7 @@ def summarise(
     baseline: the name of the row that others are compared to; the first model if not given.
     draws: resampled sets of songs; of pooled measures at most POOLED_DRAWS.
     seed: of the draws.
+    infinite: also give Fréchet distances as they would be of endless sets, without intervals.
     ratings: of a listening test of a report of this comparison.
 
   Raises:
@@ -112,7 +122,7 @@ def summarise(
   songs = len(comparison.songs)
   all_draws, pooled_draws = (draw_songs(songs, count, seed) for count in (draws, min(draws, POOLED_DRAWS)))
   cells: dict[str, dict[str, Cell]] = {row.name: {} for row in comparison.rows}
-  columns = [*_per_song(comparison, all_draws), *_speeds(comparison, all_draws), *_pooled(comparison, pooled_draws)]
+  columns = [*_per_song(comparison, all_draws), *_speeds(comparison, all_draws), *_pooled(comparison, pooled_draws, infinite)]
   for column in columns:
     for name in column.estimates:
       cells[name][column.key] = _cell(column, name, base.name, compared=comparison.row(name).kind != 'target')
@@ -131,6 +141,7 @@ def summarise(
     min(draws, POOLED_DRAWS),
     seed,
     (*_warnings(comparison, cells), *_rating_warnings(ratings)),
+    {embedder: reference_hash(_windows(comparison, [], embedder)[0]) for embedder in comparison.embedders},
     ratings,
     rated,
   )
@@ -194,7 +205,8 @@ def _times(run: Run, songs: tuple[str, ...], part: str) -> np.ndarray:
 _POOLED = {'frechet': pooled_frechet, 'frechet_paper': partial(pooled_frechet, convention='paper'), 'kad': pooled_kernel_distance}
 
 
-def _pooled(comparison: Comparison, draws: Draws) -> Iterable[_Column]:
+def _pooled(comparison: Comparison, draws: Draws, infinite: bool) -> Iterable[_Column]:
+  kinds = _POOLED | ({'frechet_infinite': pooled_frechet_at_infinity} if infinite else {})
   for embedder in comparison.embedders:
     runs = [(row, run) for row in comparison.rows if row.kind != 'target' for run in row.runs]
     reference, *systems = _windows(comparison, runs, embedder)
@@ -206,7 +218,7 @@ def _pooled(comparison: Comparison, draws: Draws) -> Iterable[_Column]:
     drawn = Draws(draws.counts[:, paired], draws.times)
     known = {row.name: paired for row, _ in runs}
     sizes = {row.name: (count, reference[0].shape[1]) for (row, _), count in zip(runs, windows, strict=True)}
-    for kind, pooled in _POOLED.items():
+    for kind, pooled in kinds.items():
       values, resampled = pooled(reference, systems, drawn)
       estimates = {}
       for name in known:

@@ -43,7 +43,11 @@ def as_json(comparison: Comparison, table: Table) -> dict[str, Any]:
     'seconds': float(comparison.seconds().sum()),
     'metric_version': first.metric_version,
     'embedders': comparison.embedders,
-    'reference': {'set': f'recordings of {first.corpus}, split {first.split}', 'sha256': _reference_hash(comparison)},
+    'reference': {
+      'set': f'recordings of {first.corpus}, split {first.split}',
+      'sha256': _reference_hash(comparison),
+      'embeddings': table.references,
+    },
     'bootstrap': {
       'level': LEVEL,
       'over': 'songs, the same draws for all',

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from mt3_synth.evaluation.frechet import frechet_distance
-from mt3_synth.evaluation.records import read_embeddings
+from mt3_synth.evaluation.frechet import frechet_at_infinity, frechet_distance
+from mt3_synth.evaluation.pooled import pool
+from mt3_synth.evaluation.records import read_embeddings, read_songs
 from mt3_synth.reporting.comparison import read_comparison
 from mt3_synth.reporting.summary import summarise
 from tests.reporting.evaluations import write_evaluation_of_tones
@@ -52,6 +53,22 @@ def test_pooled_distances_are_of_all_windows(comparison, table):
   assert cell.found.value == pytest.approx(frechet_distance(first, second))
   assert (cell.windows, cell.dimensions) == (16, 8)
   assert 'logmel_stats_frechet' not in table.cells['ground truth']
+
+
+def test_without_the_bias_of_few_windows_there_is_a_value_if_asked_for_and_no_interval(comparison, table):
+  run = comparison.row('AR').runs[0]
+  windows = [read_embeddings(run.folder, song) for song in comparison.songs]
+  first, second = (np.concatenate([song[f'{system}/logmel_stats'] for song in windows]) for system in ('target', 'prediction'))
+  cell = summarise(comparison, draws=100, infinite=True).cells['AR']['logmel_stats_frechet_infinite']
+  assert cell.found.value == pytest.approx(frechet_at_infinity(first, second))
+  assert np.isnan(cell.found.low)
+  assert 'logmel_stats_frechet_infinite' not in table.cells['AR']
+
+
+def test_the_reference_is_that_of_the_evaluations(comparison, table):
+  run = comparison.row('AR').runs[0]
+  of_evaluation = pool(run.folder, read_songs(run.folder), ['logmel_stats'])['windows']['logmel_stats']['reference']
+  assert table.references == {'logmel_stats': of_evaluation}
 
 
 def test_speed_is_seconds_for_a_second_and_cost_stands_beside_it(table):
