@@ -119,7 +119,8 @@ def parts(network: NetworkConfig, length: int, rows: int = ROWS) -> dict[str, fl
   attention += c.decoder_layers * both_ways(Attention(c), noise(c.target_frames), noise(keys))
   mlp = sum(layers * both_ways(GatedMLP(c), noise(n), deterministic=True) for n, layers in stacks)
   table, tokens = jnp.zeros((c.vocab_size, c.emb_dim)), jnp.asarray(crops(c, length, length, rows)['notes'])
-  embedding = medians([partial(jax.jit(jax.grad(lambda table: jnp.take(table, tokens, axis=0).sum())), table)], PART_ROUNDS)[0]
+  looked_up: Any = jax.grad(lambda table, tokens, weight: (jnp.take(table, tokens, axis=0) * weight).sum())
+  embedding = medians([partial(jax.jit(looked_up), table, tokens, noise(length))], PART_ROUNDS)[0]
   batch = crops(c, length, length, rows)
   model = make_model(ModelConfig(network=c))
   features = medians([partial(jax.jit(lambda batch: to_model_batch(batch, model)['targets']), batch)], PART_ROUNDS)[0]
