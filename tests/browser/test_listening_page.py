@@ -72,6 +72,14 @@ def test_keys_play_rate_and_switch_at_the_same_place(open_page, made):
   page.keyboard.press('Shift+ArrowRight')
   page.keyboard.press('ArrowLeft')
   assert page.locator('.rating output').all_inner_texts() == ['–', '59', '–', '–', '–']
+  page.get_by_label('Rating of D').focus()
+  page.keyboard.press('ArrowRight')  # not that of the sound that plays
+  assert page.locator('.rating output').all_inner_texts() == ['–', '59', '–', '51', '–']
+  page.keyboard.press('Space')
+  assert not page.evaluate('trial.player.playing')
+  page.get_by_role('button', name='Play C').focus()
+  page.keyboard.press('Space')
+  assert page.evaluate('[trial.player.playing, trial.player.current]') == [True, 3]
   page.keyboard.press('Space')
   assert not page.evaluate('trial.player.playing')
 

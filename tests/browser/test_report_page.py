@@ -63,7 +63,7 @@ def test_one_player_goes_on_where_the_other_was(open_page, report):
   song.locator('.play').click()
   page.wait_for_function('[...open.values()][0].time > 0.3')
   page.keyboard.press('4')
-  assert song.get_by_role('radio', checked=True).get_attribute('data-system') == 'DDPM'
+  assert song.locator('.choice').get_by_role('button', pressed=True).get_attribute('data-system') == 'DDPM'
   assert page.evaluate('(p => [p.playing, p.time > 0.25, p.audio.filter(each => !each.paused).length])([...open.values()][0])') == [
     True,
     True,
@@ -74,6 +74,12 @@ def test_one_player_goes_on_where_the_other_was(open_page, report):
   page.locator('.song-head').first.focus()
   page.keyboard.press('Space')
   assert not page.evaluate('[...open.values()][0].playing')
+  song.locator('.choice button').first.focus()
+  page.keyboard.press('Space')  # it is switched to, and does not play
+  assert page.evaluate('(p => [p.playing, p.current])([...open.values()][0])') == [False, 0]
+  page.keyboard.press('Space')
+  assert page.evaluate('[...open.values()][0].playing')
+  page.keyboard.press('Space')
   strip = song.locator('.strip.mel').nth(2)
   strip.click(position={'x': strip.bounding_box()['width'] / 2, 'y': 20})
   assert page.evaluate('[...open.values()][0].time') == pytest.approx(1.5, abs=0.05)

@@ -117,9 +117,10 @@ document.addEventListener('keydown', event => {
   if (!trial || event.ctrlKey || event.metaKey || event.altKey) return;
   const inBounds = event.target.closest('.bounds, select, textarea, input[type="text"]');
   if (inBounds) return;
+  if (event.key === ' ' && event.target.closest('button:not([aria-pressed="true"])')) return;  // which takes it itself
   if (event.key === ' ') trial.toggle();
   else if (/^[0-9]$/.test(event.key)) trial.hear(Number(event.key));
-  else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') trial.nudge((event.key === 'ArrowRight' ? 1 : -1) * (event.shiftKey ? 10 : 1));
+  else if (event.key === 'ArrowLeft' || event.key === 'ArrowRight') trial.nudge((event.key === 'ArrowRight' ? 1 : -1) * (event.shiftKey ? 10 : 1), event.target);
   else if (event.key === 'Enter' && !event.target.closest('button')) document.getElementById('next').click();
   else return;
   event.preventDefault();

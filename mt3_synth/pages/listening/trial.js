@@ -16,8 +16,6 @@ class Trial {
     this.moved(0);
   }
 
-  get done() { return this.stimuli.every(id => this.answers[id].plays > 0 && this.answers[id].score != null); }
-
   build() {
     this.transport = el('button', { type: 'button', class: 'main transport', onclick: () => this.toggle() });
     this.time = el('span', { class: 'time' });
@@ -77,9 +75,10 @@ class Trial {
     this.changed();
   }
 
-  // Moves the rating of the sound that is chosen.
-  nudge(by) {
-    const k = this.player.current - 1;
+  // Moves the rating whose slider has the focus, or else that of the sound that is chosen.
+  nudge(by, focused) {
+    const own = this.rows.findIndex(({ slider }) => slider === focused);
+    const k = own >= 0 ? own : this.player.current - 1;
     if (k >= 0) this.rate(k, (this.answers[this.stimuli[k]].score ?? 50) + by);
   }
 

@@ -144,7 +144,7 @@ function songScatter(place, state) {
     const { drawing, x, y } = frame(width, height, both, both, `${report.baseline}: ${labelled(measure)}`, compared.length > 1 ? 'other systems' : report.systems[compared[0]]?.name ?? '', `${measure.label} of each song against the baseline's`);
     drawing.append(svg('line', { x1: x(both[0]), y1: y(both[0]), x2: x(both[1]), y2: y(both[1]), class: 'diagonal' }));
     for (const { k, n, a, b } of points) {
-      drawing.append(svg('circle', { cx: x(a), cy: y(b), r: 5, class: 'song-point', style: `--c: ${colour(k)}`, onclick: null, 'data-song': n },
+      drawing.append(svg('circle', { cx: x(a), cy: y(b), r: 5, class: 'song-point', style: `--c: ${colour(k)}`, 'data-song': n },
         svg('title', {}, `${report.songs[n].name}, ${report.systems[k].name}: ${number(b)}; ${report.baseline}: ${number(a)}`)));
     }
     drawing.addEventListener('click', event => { if (event.target.dataset.song) openSong(Number(event.target.dataset.song)); });

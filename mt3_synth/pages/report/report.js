@@ -116,7 +116,8 @@ document.addEventListener('keydown', event => {
   }
   const player = open.get(currentSong);
   if (!player) return;
-  if (event.key === ' ' && !event.target.closest('button:not(.song-head), a')) player.toggle();
+  // A button that is not on yet takes the space bar itself.
+  if (event.key === ' ' && !event.target.closest('a, button:not([aria-pressed="true"], [aria-expanded="true"])')) player.toggle();
   else if (/^[1-9]$/.test(event.key)) player.select(Number(event.key) - 1);
   else if (event.key === 'ArrowLeft') player.seek(player.time - 2);
   else if (event.key === 'ArrowRight') player.seek(player.time + 2);

@@ -83,8 +83,8 @@ function songMedia(song, n) {
   const button = el('button', { type: 'button', class: 'main play', 'aria-label': 'Play or pause', onclick: () => { currentSong = n; player.toggle(); } }, '▶');
   const time = el('span', { class: 'time' });
   const slider = el('input', { type: 'range', min: '0', max: String(media.seconds), step: '0.01', value: '0', 'aria-label': 'Position in seconds', oninput: () => player.seek(Number(slider.value)) });
-  const choice = el('div', { class: 'choice', role: 'radiogroup', 'aria-label': 'What sounds' }, ...audible.map((k, place) => el('button', {
-    type: 'button', role: 'radio', 'data-system': report.systems[k].name, onclick: () => { currentSong = n; player.select(place); },
+  const choice = el('div', { class: 'choice', role: 'group', 'aria-label': 'What sounds' }, ...audible.map((k, place) => el('button', {
+    type: 'button', 'data-system': report.systems[k].name, onclick: () => { currentSong = n; player.select(place); },
   }, systemName(k), place < 9 && el('kbd', {}, String(place + 1)))));
   const heads = [];
   const strips = el('div', { class: 'strips' }, el('div', { class: 'strips-inner' },
@@ -106,7 +106,7 @@ function songMedia(song, n) {
   function update() {
     button.textContent = player.playing ? '❚❚' : '▶';
     [...choice.children].forEach((each, place) => {
-      each.setAttribute('aria-checked', String(place === player.current));
+      each.setAttribute('aria-pressed', String(place === player.current));
       each.classList.toggle('broken', player.failed.has(place));
     });
     for (const row of strips.querySelectorAll('[data-k]')) row.classList.toggle('sounding', Number(row.dataset.k) === audible[player.current]);

@@ -116,7 +116,7 @@ function difference(cell) {
   const [value, low, high] = cell.difference;
   const title = low == null ? 'no interval' : `difference ${signed(value)}, interval ${signed(low)} to ${signed(high)}`;
   const kind = !cell.differs ? 'open' : cell.better == null ? 'other' : cell.better ? 'better' : 'worse';
-  const says = { open: '≈', other: '≠', better: '✓', worse: '✗' }[kind];
+  const says = low == null ? '' : { open: '≈', other: '≠', better: '✓', worse: '✗' }[kind];
   return el('div', { class: `difference ${kind}`, title }, `${signed(value)} ${says}`);
 }
 
