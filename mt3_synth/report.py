@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
   page = write_report_page(args.out, title, comparison, table, write_media(args.out, comparison, args.songs, args.seconds))
   for warning in [*comparison.warnings, *table.warnings]:
     print(f'note: {warning}')
-  print(f'{len(comparison.songs)} songs, {len(comparison.models)} models: {page}')
+  print(f'songs: {len(comparison.songs)}, models: {len(comparison.models)}; {page}')
   return 0
 
 

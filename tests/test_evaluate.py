@@ -191,7 +191,7 @@ def test_silence_and_a_clip_shorter_than_a_window_are_measured(evaluate, corpus)
   write_track(corpus / 'test' / 'short', {'S00': (Notes.from_rows([(0, 0.1, 60)]), GUITAR)}, sound(0.1))
   status, folder, _, err = evaluate('--songs', 'silent', 'short')
   assert status == 0, err
-  assert 'silent: prediction: the recording is silent: its chroma says nothing' in err
+  assert 'silent: prediction: the recording is silent: chroma and MR-STFT' in err
   assert 'short: prediction: shorter (0.10 s) than a window of logmel_stats' in err
   assert {state for state, _ in values(folder).values()} == {'ok'}
 

@@ -22,6 +22,8 @@ OF_SOUND: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
   'chroma_cosine_distance': lambda target, predicted: 1 - chroma_cosine(target, predicted),
 }
 
+RELATIVE = ('mr_stft', 'chroma_cosine_distance')  # to what is in the recording
+
 
 @dataclass(frozen=True)
 class Sound:
@@ -77,11 +79,12 @@ def measure(target: Sound, predicted: Sound, embedders: Sequence[Embedder], of_t
   lengths = [len(sound.audio) / SAMPLE_RATE for sound in (target, predicted)]
   if abs(lengths[0] - lengths[1]) > 0.1:
     found.warnings.append(f'{lengths[1]:.2f} s, its recording {lengths[0]:.2f} s: the longer was cut')
-  if loudness(target.audio).max() <= FLOOR_DB:
-    found.warnings.append('the recording is silent: its chroma says nothing')
   found.metrics['mel_l1'] = mel_l1(target.mel, predicted.mel)
   for key, of_sound in OF_SOUND.items():
     found.metrics[key] = _value(of_sound, target.audio, predicted.audio, key, found.warnings)
+  if loudness(target.audio).max() <= FLOOR_DB:
+    found.metrics |= dict.fromkeys(RELATIVE, float('nan'))  # one such value would be all that is seen of a mean over songs
+    found.warnings.append('the recording is silent: chroma and MR-STFT, which are relative to it, say nothing')
   of_target = embed_all(target.audio, embedders) if of_target is None else of_target
   found.embeddings = embed_all(predicted.audio, embedders)
   for name, embeddings in found.embeddings.items():

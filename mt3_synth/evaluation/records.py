@@ -33,6 +33,7 @@ Context = Literal['predicted', 'ground_truth', 'masked']  # what a segment hears
 
 EVALUATION = 'evaluation.json'
 POOLED = 'pooled.json'
+_SONGS = 'songs'
 _LONGEST_NAME = 180  # bytes; file systems take 255 with suffixes
 
 
@@ -133,7 +134,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> None:
     InputError: the folder can't be written to.
   """
   try:
-    for each in ('songs', 'mels', 'audio', 'notes', 'transcriptions'):
+    for each in (_SONGS, 'mels', 'audio', 'notes', 'transcriptions'):
       (folder / each).mkdir(parents=True, exist_ok=True)
     for part in folder.rglob('.*.part'):
       part.unlink()
@@ -186,17 +187,17 @@ def is_whole(folder: str | Path) -> bool:
 
 def count_songs(folder: str | Path) -> int:
   """How many songs have a result."""
-  return sum(1 for _ in (Path(folder) / 'songs').glob('*.json'))
+  return sum(1 for _ in (Path(folder) / _SONGS).glob('*.json'))
 
 
 def write_embeddings(folder: Path, song: str, embeddings: Mapping[str, np.ndarray]) -> None:
   """Writes embeddings [windows, E] by `SYSTEM/EMBEDDER`."""
-  _write_arrays(folder / 'songs' / f'{file_name(song)}.npz', embeddings, np.float32)
+  _write_arrays(folder / _SONGS / f'{file_name(song)}.npz', embeddings, np.float32)
 
 
 def read_embeddings(folder: str | Path, song: str) -> dict[str, np.ndarray]:
   """Embeddings float32 [windows, E] by `SYSTEM/EMBEDDER`; raises InputError where they are missing or damaged."""
-  return _read_arrays(Path(folder) / 'songs' / f'{file_name(song)}.npz')
+  return _read_arrays(Path(folder) / _SONGS / f'{file_name(song)}.npz')
 
 
 def write_mels(folder: Path, song: str, mels: Mapping[System, np.ndarray]) -> None:
@@ -225,7 +226,7 @@ def read_pooled(folder: str | Path) -> dict[str, Any]:
 
 
 def _song_file(folder: Path, song: str) -> Path:
-  return folder / 'songs' / f'{file_name(song)}.json'
+  return folder / _SONGS / f'{file_name(song)}.json'
 
 
 def _write_json(file: Path, value: Any) -> None:
@@ -254,10 +255,10 @@ def _read_arrays(file: Path) -> dict[str, np.ndarray]:
   try:
     with np.load(file, allow_pickle=False) as arrays:
       return {name: arrays[name] for name in arrays.files}
-  except FileNotFoundError:
-    raise InputError(f'{file}: no such file; the same command of `mt3-synth evaluate` writes it') from None
   except Exception as e:  # numpy's, zipfile's and zlib's
-    raise InputError(f"{file}: damaged ({' '.join(str(e).split())[:150]}); remove the song's .json beside it and evaluate again") from None
+    found = 'no such file' if isinstance(e, FileNotFoundError) else f'damaged ({" ".join(str(e).split())[:150]})'
+    song = f'{_SONGS}/{file.stem}.json'
+    raise InputError(f'{file}: {found}; remove {song} in that evaluation, and the same command makes both again') from None
 
 
 def _read_text(file: Path) -> str:

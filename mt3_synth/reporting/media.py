@@ -50,7 +50,7 @@ def write_media(out: Path, comparison: Comparison, count: int, longest: float) -
   missing: list[str] = []
   shown = {
     song: _show(out, comparison, song, longest, missing)
-    for song in tqdm(chosen, desc='pictures and sound', unit='song', disable=not chosen)
+    for song in tqdm(chosen, desc='pictures and sound', unit='song', disable=None if chosen else True)
   }
   if missing:
     more = f', and without {len(missing) - 1} more such files' if len(missing) > 1 else ''

@@ -43,7 +43,7 @@ def _merged(songs: Sequence[Moments], counts: np.ndarray) -> Iterator[Moments]:
   for start in range(0, len(counts), block):
     weights = counts[start : start + block].astype(float)
     totals = weights @ n
-    middles = weights @ (n[:, None] * means) / totals[:, None]
+    middles = weights @ (n[:, None] * means) / np.maximum(totals, 1)[:, None]  # a draw may hold no window
     for total, middle, square in zip(totals, middles, np.tensordot(weights, squares, 1), strict=True):
       yield Moments(float(total), centre + middle, square - total * np.outer(middle, middle))
 

@@ -91,7 +91,7 @@ def test_what_is_missing_or_damaged_is_named(tmp_path):
   with pytest.raises(InputError, match='has no pooled.json'):
     records.read_pooled(tmp_path)
   records.write_evaluation(tmp_path, evaluation())
-  with pytest.raises(InputError, match='a.npz: no such file'):
+  with pytest.raises(InputError, match='a.npz: no such file; remove songs/a.json in that evaluation'):
     records.read_embeddings(tmp_path, 'a')
   (tmp_path / 'songs' / 'a.npz').write_bytes(b'PK\x03\x04half')
   with pytest.raises(InputError, match='a.npz: damaged'):

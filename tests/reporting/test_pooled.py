@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,15 @@ def test_a_draw_is_the_distance_of_its_songs_windows(dimensions, convention):
   for counts, distance in zip(draws.counts, drawn, strict=True):
     first, second = (np.concatenate([song for song, k in zip(each, counts, strict=True) for _ in range(k)]) for each in (reference, sample))
     assert distance == pytest.approx(frechet_distance(first, second, convention), rel=1e-6)
+
+
+def test_a_draw_without_windows_is_no_number_and_no_warning():
+  reference, sample = songs(0, 5), songs(1, 5)
+  with warnings.catch_warnings():
+    warnings.simplefilter('error')
+    _, ((whole, empty),) = pooled_frechet(reference[:2], [sample[:2]], Draws(np.array([[1, 1], [0, 0]]), np.ones(2, int)))
+  assert np.isfinite(whole)
+  assert np.isnan(empty)
 
 
 def test_systems_share_the_draws():
