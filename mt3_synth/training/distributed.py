@@ -26,7 +26,7 @@ def join(coordinator: str | None = None, num_processes: int | None = None, proce
   flags = {'--coordinator': coordinator, '--num_processes': num_processes, '--process_id': process_id}
   missing = [name for name, value in flags.items() if value is None]
   if len(missing) == len(flags):
-    if _scheduled() > 1:
+    if _scheduled():
       _meet()
     return
   if missing:
@@ -39,20 +39,30 @@ def join(coordinator: str | None = None, num_processes: int | None = None, proce
     _meet(coordinator, num_processes, process_id)
 
 
-def _scheduled() -> int:
+def _scheduled() -> bool:
+  """Whether this process may be one of several, of which JAX can find the others."""
   for name, count in SCHEDULERS.items():
     if name in os.environ:
       try:
-        return count(os.environ[name])
+        return count(os.environ[name]) > 1
       except ValueError:
         raise InputError(f'{name} is {os.environ[name]!r}, expected a number of processes') from None
-  return 1
+  # Of a pod of TPU virtual machines only their metadata tell, which JAX asks.  At its import it has said whether it found TPUs.
+  return 'TPU_ML_PLATFORM' in os.environ and 'TPU_SKIP_MDS_QUERY' not in os.environ
 
 
 def _meet(*who) -> None:
   try:
-    jax.distributed.initialize(*who)
-  except (RuntimeError, ValueError) as e:  # what JAX's runtime raises of a wrong address, and of others that do not come
+    jax.distributed.initialize(*who, local_device_ids=_all_gpus())
+  except (RuntimeError, ValueError, OSError) as e:  # of a wrong address, of others that do not come, of metadata that are not there
     raise InputError(
       f'the processes of this run did not meet ({" ".join(str(e).split())[:200]}); check --coordinator, or start all'
     ) from None
+
+
+def _all_gpus() -> list[int] | None:
+  """Those of a machine on which SLURM started one task: JAX gives a task of SLURM one GPU, unless it is told.  None leaves it to JAX."""
+  found = os.environ
+  alone = found.get('SLURM_STEP_NUM_TASKS') == found.get('SLURM_STEP_NUM_NODES')
+  count = found.get('SLURM_GPUS_ON_NODE', '') if alone else ''
+  return list(range(int(count))) if count.isdigit() else None

@@ -81,23 +81,29 @@ def test_flags_that_do_not_fit_are_told(flags, says):
 @pytest.mark.parametrize(
   ('environment', 'meets'),
   [
-    ({}, False),
-    ({'SLURM_STEP_NUM_TASKS': '4'}, True),
-    ({'SLURM_STEP_NUM_TASKS': '1'}, False),
-    ({'SLURM_NTASKS': '4'}, False),  # a job that holds machines, of which this is no step
-    ({'TPU_WORKER_HOSTNAMES': 'a,b'}, True),
-    ({'TPU_WORKER_HOSTNAMES': 'localhost'}, False),
+    ({}, []),
+    ({'SLURM_STEP_NUM_TASKS': '4'}, [None]),
+    ({'SLURM_STEP_NUM_TASKS': '1'}, []),
+    ({'SLURM_NTASKS': '4'}, []),  # a job that holds machines, of which this is no step
+    ({'SLURM_STEP_NUM_TASKS': '2', 'SLURM_STEP_NUM_NODES': '2', 'SLURM_GPUS_ON_NODE': '3'}, [[0, 1, 2]]),  # all, and not one a task
+    ({'SLURM_STEP_NUM_TASKS': '6', 'SLURM_STEP_NUM_NODES': '2', 'SLURM_GPUS_ON_NODE': '3'}, [None]),
+    ({'SLURM_STEP_NUM_TASKS': '2', 'SLURM_STEP_NUM_NODES': '2'}, [None]),
+    ({'TPU_WORKER_HOSTNAMES': 'a,b'}, [None]),
+    ({'TPU_WORKER_HOSTNAMES': 'localhost'}, []),
+    ({'TPU_ML_PLATFORM': 'JAX'}, [None]),  # a TPU virtual machine: JAX asks for the others
+    ({'TPU_ML_PLATFORM': 'JAX', 'TPU_SKIP_MDS_QUERY': '1'}, []),
   ],
 )
 def test_schedulers_are_found(environment, meets, monkeypatch):
+  """And a process that has a machine for itself takes its GPUs."""
   met = []
-  monkeypatch.setattr(jax.distributed, 'initialize', lambda *who: met.append(who))
-  for name in distributed.SCHEDULERS:
+  monkeypatch.setattr(jax.distributed, 'initialize', lambda local_device_ids: met.append(local_device_ids))
+  for name in (*distributed.SCHEDULERS, 'SLURM_STEP_NUM_NODES', 'SLURM_GPUS_ON_NODE', 'TPU_ML_PLATFORM', 'TPU_SKIP_MDS_QUERY'):
     monkeypatch.delenv(name, raising=False)
   for name, value in environment.items():
     monkeypatch.setenv(name, value)
   distributed.join()
-  assert met == [()] * meets
+  assert met == meets
 
 
 def on_mesh(*asked: dict, devices: int = 1) -> list[dict]:
