@@ -66,6 +66,9 @@ def run(args: argparse.Namespace) -> int:
   join(args.coordinator, args.num_processes, args.process_id)
   config = read_gin(TrainConfig, args.gin_file, args.gin_binding, [path for path in args.gin_search_paths.split(',') if path])
   if args.dry_run is not None:
+    if args.dry_run < 0:
+      raise InputError(f'--dry_run is {args.dry_run}, expected a number of devices')
+    _check(config)
     print(describe(config, args.dry_run or jax.device_count()))
     return 0
   if args.profile:

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mt3_synth.audio.mel import log_mel, samples_for
 from mt3_synth.config import InverterConfig
@@ -24,27 +25,35 @@ from mt3_synth.training.guard import skipped
 from mt3_synth.training.inversion_loss import played_losses
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
+from mt3_synth.training.partitioning import make_mesh, rows_of_this_process, to_mesh
 from mt3_synth.training.step import TrainState
 
 EXAMPLES = 4
 
 
 class InverterLearner:
-  """A `Learner` of an inverter.  Its parameters are the generator's and the discriminators', its average is of the generator alone."""
+  """A `Learner` of an inverter.  Its parameters are the generator's and the discriminators', its average is of the generator alone.
+
+  Devices share the examples; the state, which is small, is whole on each.
+  """
 
   def __init__(self, config: TrainConfig):
     model = config.model
     assert isinstance(model, InverterConfig)
     if model.crop_frames < 8:
       raise InputError(f'InverterConfig.crop_frames is {model.crop_frames}, expected at least 8')
+    if config.microbatches != 1:
+      raise InputError(f'TrainConfig.microbatches is {config.microbatches}, but an inverter learns from whole batches; leave it at 1')
     self.config, self.model = config, model
     slower = replace(config.optimizer, learning_rate=config.optimizer.learning_rate * model.adversary.learning_rate)
     self.tx = tuple(make_optimizer(each, config.total_steps) for each in (config.optimizer, slower))
     self.rate = learning_rate(config.optimizer, config.total_steps)
+    self.mesh = make_mesh(config.mesh)
 
   def loader(self, split: str) -> Loader:
     mixture = expand(self.config.corpora, self.config.temperature)
     samples = samples_for(self.model.crop_frames, self.model.mel)
+    rows = rows_of_this_process(self.mesh, self.config.batch_size)
     return SoundLoader(
       [open_recordings(corpus, split, self.config.data_dir) for corpus in mixture.corpora],
       longest(samples, self.model.augmentation) if split == 'train' else samples,
@@ -52,15 +61,15 @@ class InverterLearner:
       self.config.seed,
       hop=self.model.mel.hop,
       temperature=mixture.temperature,
-      host=jax.process_index(),
-      hosts=jax.process_count(),
+      host=rows.part,
+      hosts=rows.parts,
     )
 
   def init(self, key: jax.Array) -> TrainState:
-    return _new_state(key, config=self.model, tx=self.tx)
+    return _new_state(key, config=self.model, tx=self.tx, mesh=self.mesh)
 
   def train_step(self, state: TrainState, batch: Batch, key: jax.Array) -> tuple[TrainState, dict[str, Any]]:
-    return _train_step(state, batch, key, config=self.model, tx=self.tx, ema_decay=self.config.ema_decay)
+    return _train_step(state, batch, key, config=self.model, tx=self.tx, ema_decay=self.config.ema_decay, mesh=self.mesh)
 
   def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Any]:
     return _eval_step(state.ema, batch, config=self.model)
@@ -69,8 +78,8 @@ class InverterLearner:
     return {'learning_rate': float(np.asarray(self.rate(step)))}
 
   def examples(self, state: TrainState) -> Examples:
-    batch = {name: each[:EXAMPLES] for name, each in self.loader('validation').batch(0).items()}
-    recorded, made = jax.device_get(_play(state.ema, batch, config=self.model))
+    batch = to_mesh(self.loader('validation').batch(0), self.mesh)
+    recorded, made = jax.device_get(_play(state.ema, batch, config=self.model, mesh=self.mesh))
     mels, audio = {}, {}
     for name, sounds in (('made', made), ('recorded', recorded)):
       for n, sound in enumerate(sounds):
@@ -79,18 +88,23 @@ class InverterLearner:
     return Examples(mels, audio, self.model.mel.sample_rate)
 
 
-@partial(jax.jit, static_argnames=('config', 'tx'))
-def _new_state(key, *, config: InverterConfig, tx) -> TrainState:
+@partial(jax.jit, static_argnames=('config', 'tx', 'mesh'))
+def _new_state(key, *, config: InverterConfig, tx, mesh: Mesh) -> TrainState:
   keys = jax.random.split(key)
   sound = jnp.zeros((1, config.crop_frames * config.mel.hop))
   discriminators = Discriminators(config.adversary).init(keys[1], sound)['params']
   params = {'generator': initial_params(keys[0], config), 'discriminators': discriminators}
   opt_state = {name: each.init(params[name]) for name, each in zip(params, tx, strict=True)}
-  return TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params['generator']), opt_state)
+  return _everywhere(TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params['generator']), opt_state), mesh)
 
 
-@partial(jax.jit, static_argnames=('config', 'tx', 'ema_decay'), donate_argnames='state')
-def _train_step(state: TrainState, batch: dict, key: jax.Array, *, config: InverterConfig, tx, ema_decay: float):
+def _everywhere(tree, mesh: Mesh):
+  """Whole on each device."""
+  return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
+
+
+@partial(jax.jit, static_argnames=('config', 'tx', 'ema_decay', 'mesh'), donate_argnames='state')
+def _train_step(state: TrainState, batch: dict, key: jax.Array, *, config: InverterConfig, tx, ema_decay: float, mesh: Mesh):
   """One update of the discriminators, once they have started, and one of the generator -> (state, metrics)."""
   sound_key, mel_key, phase_key = jax.random.split(jax.random.fold_in(key, state.step), 3)
   samples = samples_for(config.crop_frames, config.mel)
@@ -142,7 +156,8 @@ def _train_step(state: TrainState, batch: dict, key: jax.Array, *, config: Inver
   metrics = losses | {'loss': losses['stft'], 'grad_norm': optax.tree.norm(grads), 'update_norm': optax.tree.norm(updates)}
   metrics |= {'skipped_updates': skipped(opt_state['generator'], generator_opt)}
   params = {'generator': generator, 'discriminators': opponents}
-  return TrainState(state.step + 1, params, ema, {'generator': generator_opt, 'discriminators': opponents_opt}), metrics
+  after = TrainState(state.step + 1, params, ema, {'generator': generator_opt, 'discriminators': opponents_opt})
+  return _everywhere(after, mesh), metrics
 
 
 @partial(jax.jit, static_argnames='config')
@@ -154,13 +169,13 @@ def _eval_step(params, batch: dict, *, config: InverterConfig) -> dict[str, jax.
   return losses | {'loss': losses['stft']}
 
 
-@partial(jax.jit, static_argnames='config')
-def _play(params, batch: dict, *, config: InverterConfig) -> tuple[jax.Array, jax.Array]:
-  """Recorded and made sounds [B, T hop] of a batch."""
-  audio = _floats(batch)
+@partial(jax.jit, static_argnames=('config', 'mesh'))
+def _play(params, batch: dict, *, config: InverterConfig, mesh: Mesh) -> tuple[jax.Array, jax.Array]:
+  """Recorded and made sounds [B, T hop] of the first examples of a batch."""
+  audio = _everywhere(_floats(batch)[:EXAMPLES], mesh)
   mel = log_mel(audio, config.mel, frames=config.crop_frames)
   made = _generate(params, mel, jnp.zeros((len(mel), config.mel.fft // 2 + 1)), config).sound
-  return audio[:, : made.shape[1]], made
+  return _everywhere((audio[:, : made.shape[1]], made), mesh)
 
 
 def _generate(params, mel, before, config: InverterConfig) -> Played:

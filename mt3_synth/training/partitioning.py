@@ -110,10 +110,10 @@ def rows_of_this_process(mesh: Mesh, batch_size: int) -> Rows:
   return Rows(mine[0] // len(mine), shards // len(mine))
 
 
-def check_microbatches(config: TrainConfig) -> None:
-  """Raises InputError where a device's rows can't be shared evenly among the microbatches."""
-  mesh = make_mesh(config.mesh)
-  shards = mesh.shape['data'] * mesh.shape['fsdp']
+def check_microbatches(config: TrainConfig, devices: int) -> None:
+  """Raises InputError where a device's rows can't be shared evenly among the microbatches, or as `mesh_shape` does."""
+  data, fsdp, _ = mesh_shape(config.mesh, devices)
+  shards = data * fsdp
   if config.microbatches < 1 or config.batch_size % (shards * config.microbatches):
     raise InputError(
       f'TrainConfig.batch_size is {config.batch_size}, which {config.microbatches} microbatches on {shards} devices (data x fsdp) can not '

@@ -1,17 +1,23 @@
 """What a run will take, without running it: parameters, operations of a step, memory of a device, and where each parameter lies."""
 
+import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
-from jax.sharding import AbstractMesh
+from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 
+from mt3_synth.audio.mel import samples_for
 from mt3_synth.config import ModelConfig, NetworkConfig, to_json
 from mt3_synth.models import operations
 from mt3_synth.models.model import make_model
-from mt3_synth.training.config import TrainConfig
+from mt3_synth.training.augmentation import longest
+from mt3_synth.training.config import MeshConfig, TrainConfig
+from mt3_synth.training.inversion import InverterLearner
 from mt3_synth.training.optimizer import make_optimizer
-from mt3_synth.training.partitioning import AXES, mesh_shape
-from mt3_synth.training.step import layout, new_state
+from mt3_synth.training.partitioning import AXES, check_microbatches, mesh_shape
+from mt3_synth.training.step import TrainState, layout, new_state
+from mt3_synth.training.utilisation import operations as count_operations
 
 FLOAT32 = 4  # bytes
 
@@ -31,43 +37,57 @@ class Plan(NamedTuple):
 
 
 def plan(config: TrainConfig, devices: int) -> Plan:
-  """What a spectrogram model's run takes.
+  """What a run takes.
 
   The state's memory is exact.  That of activations is counted from what each layer keeps for the backward pass, at the longest token rows,
   one microbatch at a time; the compiler keeps somewhat less, or its scratch space makes it somewhat more.
+  Of an inverter activations are not counted; its operations are those of a step against its discriminators.
 
   Raises:
-    InputError: the mesh is not made of so many devices.
+    InputError: the mesh is not made of so many devices, or the batch can't be shared among them.
   """
-  assert isinstance(config.model, ModelConfig)
+  check_microbatches(config, devices)
   shape = mesh_shape(config.mesh, devices)
   mesh: Any = AbstractMesh(shape, AXES)
-  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
-  state = jax.eval_shape(lambda key: new_state(model.init(key), tx), jax.random.key(0))
-  placed = layout(model, tx, mesh)
+  if isinstance(config.model, ModelConfig):
+    model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
+    state = jax.eval_shape(lambda key: new_state(model.init(key), tx), jax.random.key(0))
+    placed, network = layout(model, tx, mesh), config.model.network
+    tokens = network.note_length if network.conditioning == 'tokens' else 0
+    work = config.batch_size * operations.training_step(network, tokens, with_film=config.model.decoder == 'diffusion')
+    rows = config.batch_size // (shape[0] * shape[1] * config.microbatches)
+    activations = {'activations': rows * activation_bytes(network, shape[2])}
+  else:
+    state, work = _inverter_step(config)
+    placed, activations = jax.tree.map(lambda _: NamedSharding(mesh, PartitionSpec()), state), {}
 
   def held(tree, places) -> int:
-    sizes = jax.tree.map(lambda x, place: int(jax.numpy.prod(jax.numpy.array(place.shard_shape(x.shape)))) * x.dtype.itemsize, tree, places)
+    sizes = jax.tree.map(lambda x, place: math.prod(place.shard_shape(x.shape)) * x.dtype.itemsize, tree, places)
     return sum(jax.tree.leaves(sizes))
 
   parameters = held(state.params, placed.params)
-  rows = max(config.batch_size // (shape[0] * shape[1] * config.microbatches), 1)
   memory = {
     'parameters': parameters,
     'their average': held(state.ema, placed.ema),
     'optimiser': held(state.opt_state, placed.opt_state),
     'gradients': parameters * (2 if config.microbatches > 1 else 1),
-    'activations': rows * activation_bytes(config.model.network, shape[2]),
-  }
-  network = config.model.network
+  } | activations
   names = jax.tree_util.tree_leaves_with_path(placed.params)
   places = [
     ('/'.join(str(key.key) for key in path), x.shape, str(place.spec))
     for (path, place), x in zip(names, jax.tree.leaves(state.params), strict=True)
   ]
-  tokens = network.note_length if network.conditioning == 'tokens' else 0
-  an_example = operations.training_step(network, tokens, with_film=config.model.decoder == 'diffusion')
-  return Plan(shape, sum(x.size for x in jax.tree.leaves(state.params)), config.batch_size * an_example, memory, places)
+  return Plan(shape, sum(x.size for x in jax.tree.leaves(state.params)), work, memory, places)
+
+
+def _inverter_step(config: TrainConfig) -> tuple[TrainState, float]:
+  """The shapes of an inverter's state, and the operations of a step; traced on the devices here, which share no more than the rows."""
+  learner, key = InverterLearner(dataclasses.replace(config, mesh=MeshConfig())), jax.random.key(0)
+  model = learner.model
+  state = jax.eval_shape(learner.init, key)
+  samples = longest(samples_for(model.crop_frames, model.mel), model.augmentation)
+  batch = {'audio': jax.ShapeDtypeStruct((config.batch_size, samples), jax.numpy.int16)}
+  return state, count_operations(jax.make_jaxpr(learner.train_step)(state, batch, key).jaxpr)
 
 
 def activation_bytes(network: NetworkConfig, model_parallel: int = 1) -> int:
@@ -106,17 +126,17 @@ def activation_bytes(network: NetworkConfig, model_parallel: int = 1) -> int:
 def describe(config: TrainConfig, devices: int) -> str:
   """All of it to be read: the resolved configuration as JSON, and the plan."""
   lines = [to_json(config).rstrip(), '']
-  if not isinstance(config.model, ModelConfig):
-    return '\n'.join([*lines, f'of a {type(config.model).__name__} only the configuration is told'])
   found = plan(config, devices)
   mesh = ' x '.join(f'{axis} {size}' for axis, size in zip(AXES, found.mesh, strict=True))
   lines += [f'{name:60} {str(shape):>16}  {spec}' for name, shape, spec in found.parameter_places]
   gigabytes = ', '.join(f'{name} {size / 1e9:.2f}' for name, size in found.memory.items())
+  counted = 'matrix products, whole token rows' if isinstance(config.model, ModelConfig) else 'matrix products and convolutions'
+  uncounted = '' if 'activations' in found.memory else '; and activations, which are not counted'
   lines += [
     '',
     f'devices: {devices} ({mesh}); microbatches: {config.microbatches} of {config.batch_size // config.microbatches} examples',
     f'parameters: {found.parameters:,}',
-    f'operations: {found.operations:.4g} a step, {found.operations / config.batch_size:.4g} an example (matrix products, whole token rows)',
-    f'memory of a device: about {found.memory_sum / 1e9:.2f} GB ({gigabytes})',
+    f'operations: {found.operations:.4g} a step, {found.operations / config.batch_size:.4g} an example ({counted})',
+    f'memory of a device: about {found.memory_sum / 1e9:.2f} GB ({gigabytes}{uncounted})',
   ]
   return '\n'.join(lines)

@@ -30,7 +30,7 @@ class SpectrogramLearner:
   def __init__(self, config: TrainConfig):
     assert isinstance(config.model, ModelConfig)
     self.config = config
-    check_microbatches(config)
+    check_microbatches(config, jax.device_count())
     self.model = make_model(config.model)
     self.tx = make_optimizer(config.optimizer, config.total_steps)
     self.mesh = make_mesh(config.mesh)

@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from mt3_synth.audio.files import write_audio
+from mt3_synth.config import to_json
+from mt3_synth.errors import InputError
 from mt3_synth.train import train
 from mt3_synth.training.config import OptimizerConfig, TrainConfig
 from mt3_synth.training.inversion import InverterLearner
@@ -68,3 +73,27 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(config, finished, tmp_p
   shutil.rmtree(folder / 'checkpoints' / '4')
   again = jax.device_get(train(dataclasses.replace(config, model_dir=str(folder))))
   jax.tree.map(assert_array_equal, again, finished)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures('finished')
+def test_two_devices_share_the_examples_and_go_on_with_what_they_saved(config, tmp_path):
+  halves = [to_json(dataclasses.replace(config, model_dir=str(tmp_path / 'run'), total_steps=steps)) for steps in (2, 4)]
+  code = (
+    'import sys\nfrom mt3_synth.config import from_json\nfrom mt3_synth.train import train\n'
+    'from mt3_synth.training.config import TrainConfig\nfor text in sys.argv[1:]: train(from_json(TrainConfig, text))'
+  )
+  devices = {'XLA_FLAGS': '--xla_force_host_platform_device_count=2 --xla_backend_optimization_level=0', 'JAX_PLATFORMS': 'cpu'}
+  done = subprocess.run([sys.executable, '-c', code, *halves], env=os.environ | devices, capture_output=True, text=True)
+  assert done.returncode == 0, done.stderr[-3000:]
+  losses = [
+    [line['train/loss'] for line in map(json.loads, (folder / 'metrics.jsonl').read_text().splitlines()) if 'train/loss' in line]
+    for folder in (tmp_path / 'run', Path(config.model_dir))
+  ]
+  assert len(losses[0]) == 4
+  assert_allclose(*losses, rtol=1e-3)
+
+
+def test_microbatches_are_refused(config):
+  with pytest.raises(InputError, match='microbatches is 2, but an inverter learns from whole batches'):
+    InverterLearner(dataclasses.replace(config, microbatches=2))

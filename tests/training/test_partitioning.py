@@ -60,9 +60,9 @@ def test_one_process_makes_the_whole_batch():
 
 
 def test_microbatches_that_do_not_divide_a_batch_are_refused():
-  check_microbatches(TrainConfig('', (), batch_size=6, microbatches=3))
+  check_microbatches(TrainConfig('', (), batch_size=6, microbatches=3), 1)
   with pytest.raises(InputError, match='batch_size is 6, which 4 microbatches on 1 devices'):
-    check_microbatches(TrainConfig('', (), batch_size=6, microbatches=4))
+    check_microbatches(TrainConfig('', (), batch_size=6, microbatches=4), 1)
 
 
 @pytest.mark.parametrize(
