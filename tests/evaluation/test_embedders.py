@@ -11,7 +11,7 @@ from mt3_synth.audio.mel import log_mel
 from mt3_synth.errors import InputError
 from mt3_synth.evaluation import embedders
 from mt3_synth.evaluation.embedders import choose_embedder, hash_folder
-from mt3_synth.evaluation.logmel_stats import MEL, PATCH, SHORTEST, embed
+from mt3_synth.evaluation.logmel_stats import LOG_OFFSET, MEL, PATCH, SHORTEST, embed
 
 
 class Levels:
@@ -40,6 +40,11 @@ NOTHING = 5
 
 def noise(samples):
   return (np.random.default_rng(0).normal(size=samples) * 0.1).astype(np.float32)
+
+
+def test_logmel_stats_has_the_features_that_vggish_begins_with():
+  assert (MEL.sample_rate, MEL.window, MEL.hop, MEL.bands) == (16000, 400, 160, 64)  # 25 ms every 10 ms
+  assert (MEL.low_hz, MEL.high_hz, LOG_OFFSET, PATCH) == (125, 7500, 0.01, 96)
 
 
 def test_logmel_stats_are_means_and_deviations_of_whole_patches():

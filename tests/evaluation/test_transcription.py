@@ -76,6 +76,8 @@ def test_what_each_granularity_tells_apart():
   assert [score_transcription(reference, estimate, each).f1 for each in ('flat', 'midi_class', 'full')] == [1, 0.75, 0.5]
   as_drum = Notes.from_rows([(3, 4, 38, 90, 0, False)])
   assert score_transcription(reference, as_drum, 'flat').f1 == 0
+  other_kit = Notes.from_rows([(3, 4, 38, 90, 25, True)])
+  assert score_transcription(reference, other_kit, 'flat').f1 == 0
 
 
 def test_a_drums_offset_does_not_count():
