@@ -25,7 +25,7 @@ _CONFIGURABLES = {
 }
 _ROOT = Path(__file__).parents[1]  # where gin_configs lies, in a checkout and where the package is installed
 _FAULTS = (ValueError, TypeError, SyntaxError, LookupError, RuntimeError, ImportError, tokenize.TokenError)
-_LENGTHS = 'TASK_FEATURE_LENGTHS'
+_LENGTHS, _CACHED = 'TASK_FEATURE_LENGTHS', 'USE_CACHED_TASKS'  # macros of T5X
 _FEATURES = {'inputs': 'note_length', 'targets': 'target_frames', 'targets_context': 'context_frames'}
 _gin: Any = gin.config  # pyright: ignore[reportAttributeAccessIssue]
 
@@ -55,6 +55,7 @@ def read_gin(cls: type[Config], files: list[str], bindings: list[str], search_pa
       familiar = _macros_set() | _macros_used()
       gin.parse_config(bindings)
       _bind_feature_lengths()
+      _check_cached()
       _check_macros(familiar)
       gin.finalize()
       text = to_json(gin.get_configurable(cls.__name__)())
@@ -83,9 +84,15 @@ def _bind_feature_lengths() -> None:
     gin.bind_parameter(f'NetworkConfig.{_FEATURES[name]}', length)
 
 
+def _check_cached() -> None:
+  """The macro of T5X that says whether tasks are read from SeqIO's cache.  Here they never are."""
+  if _CACHED in _macros_set() and gin.query_parameter(f'{_CACHED}/gin.macro.value') is not False:
+    raise InputError(f'gin: {_CACHED} can be False alone: prepared corpora are read at random as they lie, with no cache; leave it out')
+
+
 def _check_macros(familiar: set[str]) -> None:
   """Gin takes any NAME = value; one that nothing uses is misspelt if it is new to the files or looks like one that is used."""
-  used = _macros_used() | {_LENGTHS}
+  used = _macros_used() | {_LENGTHS, _CACHED}
   for name in sorted(_macros_set() - used):
     nearest = _nearest([name], used)
     if nearest or name not in familiar:

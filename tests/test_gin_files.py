@@ -95,6 +95,10 @@ def test_files_are_found_on_the_search_paths(tmp_path):
     read_gin(TrainConfig, ['gin_configs/train.gin', 'half.gin'], WHERE, where[1:])
 
 
+def test_a_habit_of_t5x_changes_nothing():
+  assert read('USE_CACHED_TASKS = False') == read()
+
+
 def test_feature_lengths_are_the_networks():
   network = read(
     "TASK_FEATURE_LENGTHS = {'inputs': 1024, 'targets': 128}", files=['gin_configs/models/diffusion/context/tiny.gin']
@@ -119,6 +123,8 @@ def test_feature_lengths_are_the_networks():
     ("TASK_FEATURE_LENGTHS = {'input': 3}", "has no feature 'input'; there are inputs, targets, targets_context; did you mean inputs"),
     ('TASK_FEATURE_LENGTHS = 3', 'TASK_FEATURE_LENGTHS is 3, expected a table'),
     ("TASK_FEATURE_LENGTHS = {'inputs': '3'}", "note_length is '3', expected int"),
+    ('USE_CACHED_TASKS = True', 'USE_CACHED_TASKS can be False alone: prepared corpora are read'),
+    ('USE_CACHED_TASK = True', r'nothing uses USE_CACHED_TASK; did you mean USE_CACHED_TASKS\?'),
     ('TASK_FEATURES_LENGTH = {}', r'nothing uses TASK_FEATURES_LENGTH; did you mean TASK_FEATURE_LENGTHS\?'),
     ('MODEL_DIR', "expected ':' or '='"),
     ('CORPORA = (1,', 'EOF'),
