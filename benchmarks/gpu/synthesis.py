@@ -3,7 +3,7 @@
 A walk of n steps is taken to be what two walks of MORE and FEWER steps tell: their difference is steps, the rest is done once.
 """
 
-import importlib
+import tempfile
 import time
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,10 +16,12 @@ from benchmarks import published
 from benchmarks.gpu import material
 from benchmarks.gpu.jobs import Job, seconds_of
 from mt3_synth.audio.mel import unscale
-from mt3_synth.config import MelConfig, SamplerConfig
+from mt3_synth.config import InverterConfig, MelConfig, SamplerConfig
+from mt3_synth.inverter.gan import GanInverter, initial_params
 from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models import operations
 from mt3_synth.models.model import Model, make_model
+from mt3_synth.models.pretrained import save_pretrained
 
 FEWER, MORE = 5, 25
 STEPS = (1000, 100, 50, 25, 10)
@@ -175,8 +177,12 @@ def measured_inverter(ready: tuple) -> dict:
   return {'milliseconds': 1e3 * seconds, 'times_real_time': mel.shape[0] * mel.shape[1] / MelConfig().frames_per_second / seconds}
 
 
-def _gan() -> Any:
-  return importlib.import_module('mt3_synth.inverter.gan').GanInverter()
+def _gan() -> GanInverter:
+  """Of random weights, which cost what trained ones do."""
+  config = InverterConfig()
+  with tempfile.TemporaryDirectory() as folder:
+    save_pretrained(folder, config, initial_params(jax.random.key(0), config))
+    return GanInverter(folder)
 
 
 def _mel(rows: int, frames: int) -> np.ndarray:

@@ -18,8 +18,8 @@ from mt3_synth.models.model import Model, make_model
 from mt3_synth.training.config import OptimizerConfig
 from mt3_synth.training.optimizer import make_optimizer
 from mt3_synth.training.step import TrainState, new_state, train_step
+from mt3_synth.training.utilisation import Utilisation
 
-NOMINAL = {'H100': 989e12, 'H200': 989e12, 'A100': 312e12}  # operations a second of bfloat16 products, dense, as its maker says
 MEASURED = 790e12  # the same, measured on an H200: utilisation is the share of this
 SECONDS = 2.0  # of steps, of each case
 KERNELS = 30
@@ -131,9 +131,8 @@ def measured(case: Case, ready: tuple[Model, Any, float | None], budget: float) 
     'floor_milliseconds': 1e3 * work / MEASURED,
     'utilisation': work / seconds / MEASURED,
   }
-  nominal = [value for name, value in NOMINAL.items() if name in jax.devices()[0].device_kind]
-  if nominal:
-    figures['utilisation_of_nominal'] = work / seconds / nominal[0]
+  if nominal := Utilisation().peak:
+    figures['utilisation_of_nominal'] = work / seconds / nominal
   if counted is not None:
     figures['operations_counted_by_xla'] = counted
   if case.kernels:

@@ -5,21 +5,20 @@ from pathlib import Path
 
 from mt3_synth.config import MelConfig
 from mt3_synth.errors import InputError
-from mt3_synth.inverter import Inverter, gan
+from mt3_synth.inverter import Inverter
+from mt3_synth.inverter.gan import GanInverter
 from mt3_synth.inverter.griffin_lim import GriffinLim
 
 GRIFFIN_LIM = 'griffin_lim'
-GAN = 'gan'
-NAMES = (GRIFFIN_LIM, GAN)
 _ONNX = 'model.onnx'
 
 
 def choose_inverter(name: str | Path | None, mel: MelConfig, beside: Path | None = None) -> Inverter:
-  """Griffin-Lim or the trained inverter that comes with the package by its name, another one by its path.
+  """Griffin-Lim by its name, a trained inverter, ONNX graph or SavedModel by its path.
 
   Args:
-    name: `griffin_lim`, `gan`, the folder of a trained inverter or of its training run, an .onnx file, a folder with model.onnx, or a
-      folder with saved_model.pb.  Where None: what came with the model, else `gan` where the features are its own, else Griffin-Lim.
+    name: `griffin_lim`, the folder of a trained inverter or of its training run, an .onnx file, a folder with model.onnx, or a folder with
+      saved_model.pb.  Where None: what came with the model, else Griffin-Lim.
     mel: of the features.
     beside: an .onnx file that came with the model: used where no name is given and ONNX Runtime is installed.
 
@@ -28,12 +27,8 @@ def choose_inverter(name: str | Path | None, mel: MelConfig, beside: Path | None
   """
   if name is None and beside is not None and importlib.util.find_spec('onnxruntime'):
     name = beside
-  if name is None:
-    name = GAN if gan.is_shipped_for(mel) else GRIFFIN_LIM
-  if name == GRIFFIN_LIM:
+  if name is None or name == GRIFFIN_LIM:
     return GriffinLim(mel)
-  if name == GAN:
-    return gan.GanInverter(mel=mel)
   path = Path(name).expanduser()
   if path.is_dir() and (path / _ONNX).is_file():
     path = path / _ONNX
@@ -46,7 +41,7 @@ def choose_inverter(name: str | Path | None, mel: MelConfig, beside: Path | None
 
     return SavedModelInverter(path, mel)
   if path.is_dir() and (path / 'config.json').is_file():
-    return gan.GanInverter(path, mel)
+    return GanInverter(path, mel)
   raise InputError(
-    f'{name}: no inverter; give {" or ".join(NAMES)}, a folder with config.json, an .onnx file, or a folder with {_ONNX} or saved_model.pb'
+    f'{name}: no inverter; give {GRIFFIN_LIM}, a folder with config.json, an .onnx file, or a folder with {_ONNX} or saved_model.pb'
   )

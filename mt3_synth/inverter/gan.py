@@ -16,7 +16,6 @@ from mt3_synth.inverter import check_mel
 from mt3_synth.inverter.generator import Generator, reach, waveform
 from mt3_synth.models.pretrained import load_folder
 
-SHIPPED = Path(__file__).parents[1] / 'pretrained' / 'inverter'
 CHUNK = 512  # frames made sound at a time
 _SHORTEST = 64  # shorter pieces are padded to this; longer ones to the next power of two, up to CHUNK
 
@@ -28,7 +27,7 @@ class GanInverter:
   before it left them, so the chunks joined are the sound of the whole but for rounding.  Memory does not grow with the piece.
   """
 
-  def __init__(self, folder: str | Path = SHIPPED, mel: MelConfig | None = None):
+  def __init__(self, folder: str | Path, mel: MelConfig | None = None):
     """Loads a folder of `mt3-synth export` or of a training run.
 
     Args:
@@ -79,11 +78,6 @@ class GanInverter:
     valid = (number >= 0) & (number < (np.inf if end is None else end))
     sound, phases = _invert(self._params, mel, valid.astype(np.float32), phases, config=self.config, frames=frames)
     return np.asarray(sound), phases
-
-
-def is_shipped_for(mel: MelConfig) -> bool:
-  """Whether the package comes with an inverter of such features."""
-  return (SHIPPED / 'config.json').is_file() and mel == MelConfig()
 
 
 @functools.partial(jax.jit, static_argnames=('config', 'frames'))

@@ -14,7 +14,6 @@ from mt3_synth.inverter import gan
 from mt3_synth.inverter.choosing import choose_inverter
 from mt3_synth.inverter.gan import GanInverter
 from mt3_synth.inverter.generator import Generator, Heard, phases, reach, waveform
-from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.pretrained import save_pretrained
 from tests.inverter.tiny import TINY, drawn
 
@@ -109,10 +108,6 @@ def test_an_inverter_is_chosen_by_its_folder(folder, tmp_path):
     choose_inverter(folder, dataclasses.replace(MelConfig(), hop=160))
   with pytest.raises(InputError, match='no such folder|no inverter'):
     choose_inverter(tmp_path / 'nothing', MelConfig())
-
-
-def test_other_features_than_the_shipped_inverter_s_are_inverted_by_griffin_lim():
-  assert isinstance(choose_inverter(None, dataclasses.replace(MelConfig(), hop=160)), GriffinLim)
 
 
 def test_a_damaged_folder_is_told(folder, tmp_path):

@@ -2,9 +2,8 @@
 
   python -m tests.training.kills --kills 100 --seed 0
 
-Each life of the run is a process of its own that does all that `mt3-synth train` does, but for the network: a matrix in its place, since
-tracing one would take most of a life.  It is forked from one that has imported the modules, for the same reason.  SIGKILL or SIGTERM comes
-at a random moment: before the first step, or while steps are taken and checkpoints, one every other step, are written and removed.
+Each life of the run is `mt3-synth train` in a process of its own, forked from one that has imported the modules.  SIGKILL or SIGTERM comes
+at a random moment: before the first step, while steps are taken, or while a checkpoint, one every other step, is being written.
 """
 
 import argparse
@@ -19,23 +18,14 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
-import optax
-
-import mt3_synth.train
+import mt3_synth.train  # noqa: F401  the forks have it
 from mt3_synth import cli
 from mt3_synth.models.stored_arrays import array_names, read_arrays
-from mt3_synth.training import held_out
-from mt3_synth.training.spectrogram import SpectrogramLearner
-from mt3_synth.training.step import TrainState, new_state
 from tests.data.tiny import CONTEXT, FRAMES, write_corpus
 
 STEPS = 60
-BLOCK = 64
 GIN = f"""
 include 'gin_configs/train.gin'
 TRAIN_STEPS = {STEPS}
@@ -44,6 +34,13 @@ NetworkConfig.conditioning = 'aligned'
 NetworkConfig.note_length = 64
 NetworkConfig.target_frames = {FRAMES}
 NetworkConfig.context_frames = {CONTEXT}
+NetworkConfig.emb_dim = 16
+NetworkConfig.num_heads = 1
+NetworkConfig.head_dim = 16
+NetworkConfig.encoder_layers = 1
+NetworkConfig.decoder_layers = 1
+NetworkConfig.mlp_dim = 32
+NetworkConfig.note_features = 8
 OptimizerConfig.learning_rate = 0.01
 TrainConfig.log_every = 3
 TrainConfig.eval_every = 10
@@ -52,35 +49,6 @@ TrainConfig.save_every = 2
 TrainConfig.keep = 2
 TrainConfig.keep_every = 20
 """
-
-
-class MatrixLearner(SpectrogramLearner):
-  """Learns to predict each block of a crop's sound, but for noise, from the one before it, on the batches of any other model."""
-
-  def init(self, key):
-    matrix = jax.random.normal(key, (BLOCK, BLOCK))
-    return new_state({'kernel': matrix}, self.tx)
-
-  def train_step(self, state, batch, key):
-    return _matrix_step(state, batch, key, tx=self.tx)
-
-  def eval_step(self, state, batch, key):
-    return {'loss': _loss(state.ema, batch, key)}
-
-
-def _loss(params, batch, key):
-  blocks = batch['audio'][:, : 10 * BLOCK].reshape(-1, 10, BLOCK) / 32768
-  noisy = blocks[:, :-1] + 0.01 * jax.random.normal(key, (len(blocks), 9, BLOCK))
-  return jnp.abs(noisy @ params['kernel'] - blocks[:, 1:]).mean()
-
-
-@partial(jax.jit, static_argnames='tx', donate_argnames='state')
-def _matrix_step(state, batch, key, *, tx):
-  loss, grads = jax.value_and_grad(_loss)(state.params, batch, jax.random.fold_in(key, state.step))
-  updates, opt_state = tx.update(grads, state.opt_state, state.params)
-  params = optax.apply_updates(state.params, updates)
-  ema = optax.incremental_update(params, state.ema, 0.1)
-  return TrainState(state.step + 1, params, ema, opt_state), {'loss': loss, 'grad_norm': optax.tree.norm(grads)}
 
 
 class Run:
@@ -151,15 +119,21 @@ def has_started(run: Run, child: int) -> bool:
   return any(run.folder.glob(f'events*.{child}'))
 
 
+def is_saving(run: Run) -> bool:
+  return any((run.folder / 'checkpoints').glob('*tmp*'))
+
+
 def kill_at_random(run: Run, rng: random.Random, seconds_to_start: float, seconds_of_steps: float) -> tuple[str, int]:
   """One life, ended by a signal: (which, exit status).  The signal is '' if the run was done before."""
-  child = run.live()
-  if rng.random() < 0.25:
+  child, moment = run.live(), rng.random()
+  if moment < 0.25:
     status = wait(child, rng.uniform(0, seconds_to_start))
   else:
     while (status := wait(child, 0.01)) is None and not has_started(run, child):
       pass
     status = wait(child, rng.uniform(0, seconds_of_steps)) if status is None else status
+    while moment > 0.7 and status is None and not is_saving(run):
+      status = wait(child, 0.001)
   if status is not None:
     return '', status
   chosen = rng.choice([signal.SIGKILL, signal.SIGTERM])
@@ -186,7 +160,6 @@ def main() -> int:
   parser.add_argument('--kills', type=int, default=100)
   parser.add_argument('--seed', type=int, default=0)
   args = parser.parse_args()
-  mt3_synth.train.make_learner = held_out.make_learner = MatrixLearner
   rng, counts = random.Random(args.seed), collections.Counter()
   with tempfile.TemporaryDirectory() as temporary:
     root = Path(temporary)
@@ -205,7 +178,7 @@ def main() -> int:
       name, status = kill_at_random(run, rng, seconds[0], seconds[1] / 15)
       killed += bool(name)
       counts[f'{name or "done"}: status {status}'] += 1
-      counts['died while a checkpoint was written'] += any((run.folder / 'checkpoints').glob('*tmp*'))
+      counts['died while a checkpoint was written'] += is_saving(run)
       said = run.said.read_text()
       if status not in {'': (0,), 'SIGKILL': (-9, 0, 75), 'SIGTERM': (0, 75, -15)}[name]:
         print(f'{run.folder.name}, {name}: exit status {status}\n{said}')
