@@ -139,7 +139,8 @@ def train(config: TrainConfig) -> TrainState:
           guard.check(step, window.unread())
           checkpoints.save(state, {'loader': position, 'window': window.to_json()}, scores.get('loss'))
   if step < config.total_steps:
-    raise Stopped(f'stopped after step {step} of {config.total_steps}, saved in {folder}; the same command goes on')
+    saved = f'saved in {folder}' if step else 'with nothing to save yet'
+    raise Stopped(f'stopped after step {step} of {config.total_steps}, {saved}; the same command goes on')
   return state
 
 

@@ -181,6 +181,14 @@ def test_a_signal_saves_and_the_same_command_goes_on(finished, tmp_path, monkeyp
   assert len(calls) == 6
 
 
+def test_a_run_that_is_stopped_before_its_first_step_claims_nothing(quick, tmp_path, monkeypatch):
+  init = spectrogram.SpectrogramLearner.init
+  monkeypatch.setattr(spectrogram.SpectrogramLearner, 'init', lambda self, key: os.kill(os.getpid(), signal.SIGTERM) or init(self, key))
+  with pytest.raises(Stopped, match='stopped after step 0 of 6, with nothing to save yet'):
+    quick()
+  assert steps(tmp_path / 'run') == []
+
+
 def test_the_verb_ends_with_75_when_it_was_stopped(monkeypatch, capsys):
   def stopped(config):
     raise Stopped('stopped after step 4 of 6')
