@@ -92,10 +92,15 @@ def test_the_page_needs_nothing_but_the_files_beside_it(report):
 
 
 def test_what_is_missing_is_told_and_the_rest_is_there(tmp_path, capsys):
-  folder = write_evaluation_of_tones(tmp_path / 'one', songs=1, seconds=1)
+  folder = write_evaluation_of_tones(tmp_path / 'one', songs=2, seconds=1)
   audio_file(folder, 'group/tune 0', 'prediction').unlink()
-  assert main(['report', str(folder), '--out', str(tmp_path / 'out')]) == 0
-  assert 'prediction.flac: no such file; expected an audio file: check the path; the report goes without it' in capsys.readouterr().err
+  next((folder / 'songs').glob('*1.npz')).write_bytes(b'half')
+  assert main(['report', str(folder), '--out', str(tmp_path / 'out'), '--draws', '100']) == 0
+  said = capsys.readouterr().err
+  assert 'prediction.flac: no such file; expected an audio file: check the path; the report goes without it' in said
+  assert said.count('1.npz: damaged') == 1
+  values = json.loads((tmp_path / 'out' / 'metrics.json').read_text())['systems'][2]['values']
+  assert (values['logmel_stats_frechet']['songs'], values['logmel_stats_distance']['songs']) == (1, 2)
   media = page_data(tmp_path / 'out')['songs'][0]['media']
   assert [bool(system['audio']) for system in media['systems']] == [True, True, False]
   assert all(system['mel'] for system in media['systems'])

@@ -1,11 +1,13 @@
 """The table of a report: each model's value of each measure, its interval, and how it differs from the baseline."""
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
 
+from mt3_synth.errors import InputError, InputWarning
 from mt3_synth.evaluation.pooled import reference_hash
 from mt3_synth.evaluation.records import read_embeddings
 from mt3_synth.reporting.comparison import Comparison, Row, Run
@@ -230,10 +232,15 @@ def _pooled(comparison: Comparison, draws: Draws, infinite: bool) -> Iterable[_C
 def _windows(comparison: Comparison, runs: list[tuple[Row, Run]], embedder: str) -> list[list[np.ndarray]]:
   """Embeddings [n, E] of each song: of the recordings, then of each run's sound; [0, 0] where there are none."""
   sources = [(comparison.first, 'target'), *((run, row.system) for row, run in runs)]
-  return [
-    [read_embeddings(run.folder, song).get(f'{system}/{embedder}', np.zeros((0, 0))) for song in comparison.songs]
-    for run, system in sources
-  ]
+  return [[_of_song(run, song, f'{system}/{embedder}') for song in comparison.songs] for run, system in sources]
+
+
+def _of_song(run: Run, song: str, name: str) -> np.ndarray:
+  try:
+    return read_embeddings(run.folder, song).get(name, np.zeros((0, 0)))
+  except InputError as e:
+    warnings.warn(f'{e}; pooled distances go without this song', InputWarning, stacklevel=2)
+    return np.zeros((0, 0))
 
 
 def _stacked(estimates: Iterable[tuple[float, np.ndarray]]) -> Estimate:
