@@ -110,7 +110,7 @@ def test_what_came_with_a_model_plays_it_where_it_can(tmp_path, monkeypatch):
 
 def test_what_is_no_inverter_is_refused(tmp_path):
   for name in ('nothing', str(tmp_path), str(tmp_path / 'model.onnx')):
-    with pytest.raises(InputError, match='no inverter; give griffin_lim or gan, a folder with config.json, an .onnx file, or'):
+    with pytest.raises(InputError, match='no inverter; give griffin_lim, a folder with config.json, an .onnx file, or'):
       choose_inverter(name, MelConfig())
 
 
