@@ -53,7 +53,7 @@ class Cell:
   seconds: float = 0.0  # of training, compilation and playing aside
 
   def train(self, seconds: float, key: jax.Array) -> None:
-    model, tx = make_model(self.config.model), make_optimizer(self.config.optimizer, self.config.total_steps)
+    model, tx = make_model(self.config.spectrogram_model), make_optimizer(self.config.optimizer, self.config.total_steps)
     start = time.perf_counter()
     while time.perf_counter() - start < seconds:
       self.state, metrics = train_step(self.state, next(self.batches)[0], key, model=model, tx=tx, ema_decay=self.config.ema_decay)
@@ -61,8 +61,10 @@ class Cell:
     self.seconds += time.perf_counter() - start
 
   def measure(self, songs: list[Song]) -> dict[str, float]:
-    pipeline = SpectrogramDiffusionPipeline(self.config.model, jax.device_get(self.state.ema), GriffinLim(self.config.model.mel, 16))
-    return average([score for *_, score in play_and_measure(pipeline, songs, self.config.model.mel)])
+    pipeline = SpectrogramDiffusionPipeline(
+      self.config.spectrogram_model, jax.device_get(self.state.ema), GriffinLim(self.config.spectrogram_model.mel, 16)
+    )
+    return average([score for *_, score in play_and_measure(pipeline, songs, self.config.spectrogram_model.mel)])
 
 
 def cells(folder: Path) -> dict[str, TrainConfig]:
@@ -123,7 +125,7 @@ def main() -> None:
 
 def _open(name: str, config: TrainConfig, report: dict, stack: ExitStack) -> Cell:
   """A cell as it was when it was last measured, or new; its programs compiled."""
-  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
+  model, tx = make_model(config.spectrogram_model), make_optimizer(config.optimizer, config.total_steps)
   checkpoints = stack.enter_context(Checkpoints(Path(config.model_dir), keep=1))
   fresh = lambda: new_state(new_params(jax.random.key(0), model=model), tx)
   saved = checkpoints.restore(fresh())

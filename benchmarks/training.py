@@ -58,8 +58,7 @@ def song(seconds: float = SECONDS, seed: int = 0) -> Song:
 
 def updates(config: TrainConfig, loader: CropLoader) -> Iterator[float]:
   """Makes one update after another, the features of its crops computed within, and gives the seconds of each; compiled before the first."""
-  assert isinstance(config.model, ModelConfig)
-  model, tx = make_model(config.model), make_optimizer(config.optimizer, config.total_steps)
+  model, tx = make_model(config.spectrogram_model), make_optimizer(config.optimizer, config.total_steps)
   state = initial_state(jax.random.key(0), model=model, tx=tx)
   batches = [loader.batch(n) for n in range(4)]
   for n in itertools.count():
@@ -178,8 +177,7 @@ def kinds_of_conditions(batch_size: int = BATCH, steps: int = STEPS) -> dict:
     and how much faster that is than they are used.
   """
   config = read_gin(TrainConfig, [GIN_FILE], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"])
-  assert isinstance(config.model, ModelConfig)
-  models = {'aligned': config.model, f'tokens_{TOKENS}': with_tokens(config.model)}
+  models = {'aligned': config.spectrogram_model, f'tokens_{TOKENS}': with_tokens(config.spectrogram_model)}
   piece = song()
   loaders = {name: CropLoader([SongsInMemory([piece])], model, batch_size, seed=0) for name, model in models.items()}
   running = {name: updates(dataclasses.replace(config, model=model), loaders[name]) for name, model in models.items()}

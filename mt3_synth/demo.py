@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 def _compare(out: Path, config: TrainConfig, shown: SpectrogramDiffusionPipeline) -> tuple[list[dict[str, Any]], list[Piece]]:
   """The table of all models on the held-out pieces, and the pieces as `shown` plays them."""
   trained = SpectrogramDiffusionPipeline.from_pretrained(config.model_dir)
-  untrained = nn.meta.unbox(jax.jit(make_model(config.model).init)(jax.random.key(config.seed)))
+  untrained = nn.meta.unbox(jax.jit(make_model(config.spectrogram_model).init)(jax.random.key(config.seed)))
   pipelines = {
     'untrained': dataclasses.replace(trained, params=untrained),
     'trained for these minutes': trained,

@@ -31,7 +31,7 @@ def test_every_shipped_file_is_a_run(file):
   config = read(files=[file])
   assert type(config) is TrainConfig
   assert (config.model_dir, config.corpora) == ('runs/a', ('embedded',))
-  assert config.model.mel == MelConfig()
+  assert config.spectrogram_model.mel == MelConfig()
 
 
 @pytest.mark.parametrize('file', TASKS)
@@ -39,8 +39,8 @@ def test_every_shipped_task_is_laid_over_a_model(file):
   name = Path(file).stem
   where = [] if name == 'embedded' else ["DATA_DIR = 'data'"]
   config = read_gin(TrainConfig, ['gin_configs/models/diffusion/context/base.gin', file], ["MODEL_DIR = 'runs/a'", *where])
-  assert config.model.network.emb_dim == 768
-  assert config.model.network.vocab_size == Codec(config.model.notes).table_size
+  assert config.spectrogram_model.network.emb_dim == 768
+  assert config.spectrogram_model.network.vocab_size == Codec(config.spectrogram_model.notes).table_size
   assert len(config.corpora) == 1
   assert name.startswith(config.corpora[0].replace('/', '_'))
   assert config.data_dir == ('data' if where else '')
@@ -60,7 +60,7 @@ def test_how_a_run_begins_is_laid_over_a_model_and_a_task(file, macro, field):
 def test_later_files_and_bindings_win(tmp_path):
   (tmp_path / 'mine.gin').write_text('BATCH_SIZE = 4\nTRAIN_STEPS = 7\n')
   config = read('TRAIN_STEPS = 9', files=['gin_configs/models/diffusion/context/tiny.gin', str(tmp_path / 'mine.gin')])
-  assert (config.batch_size, config.total_steps, config.model.network.emb_dim) == (4, 9, 192)
+  assert (config.batch_size, config.total_steps, config.spectrogram_model.network.emb_dim) == (4, 9, 192)
 
 
 def test_a_macro_may_be_passed_over():
@@ -102,7 +102,7 @@ def test_a_habit_of_t5x_changes_nothing():
 def test_feature_lengths_are_the_networks():
   network = read(
     "TASK_FEATURE_LENGTHS = {'inputs': 1024, 'targets': 128}", files=['gin_configs/models/diffusion/context/tiny.gin']
-  ).model.network
+  ).spectrogram_model.network
   assert (network.note_length, network.target_frames, network.context_frames) == (1024, 128, 64)
 
 

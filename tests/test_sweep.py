@@ -63,9 +63,9 @@ def test_every_cell_of_a_shipped_sweep_is_a_run(tmp_path, file):
   configs = {cell.name: read_cell(cell) for cell in cells}
   assert len({config.model for config in configs.values()}) == len({tuple(cell.values.items()) for cell in cells})
   for cell in cells:
-    network = configs[cell.name].model.network
+    network = configs[cell.name].spectrogram_model.network
     assert network.conditioning == cell.values['conditioning']
-    assert (configs[cell.name].model.decoder == 'autoregressive') == (cell.values['model'] == 'ar')
+    assert (configs[cell.name].spectrogram_model.decoder == 'autoregressive') == (cell.values['model'] == 'ar')
     assert (network.context_frames > 0) == (cell.values['model'] == 'ddpm_context')
     assert configs[cell.name].model_dir == str(cell.folder)
 

@@ -31,7 +31,7 @@ _making = threading.Lock()
 @functools.cache
 def config_of(decoder: str, size: str, tiny: bool = False) -> ModelConfig:
   file = f'gin_configs/models/{DECODERS[decoder]}/{size}.gin'
-  config = read_gin(TrainConfig, [file], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"]).model
+  config = read_gin(TrainConfig, [file], ["MODEL_DIR = 'unused'", "CORPORA = ('unused',)"]).spectrogram_model
   return with_network(config, **TINY, context_frames=min(config.network.context_frames, 16)) if tiny else config
 
 

@@ -66,3 +66,9 @@ class TrainConfig:
   keep_every: int = 0  # and those of the steps that are multiples of it; 0 for none
   keep_best: int = 1  # and so many of lowest held-out loss, if it was measured at the step
   profile: tuple[int, ...] = ()  # the first and the last step that jax.profiler records, under MODEL_DIR/profile
+
+  @property
+  def spectrogram_model(self) -> ModelConfig:
+    """`model` of a run that trains no inverter."""
+    assert isinstance(self.model, ModelConfig)
+    return self.model

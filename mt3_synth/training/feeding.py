@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 import jax
 
-from mt3_synth.config import ModelConfig
 from mt3_synth.data.loader import CropLoader
 from mt3_synth.data.mixtures import Mixture, expand
 from mt3_synth.data.sources import find_folder, open_source
@@ -39,14 +38,13 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
   Raises:
     InputError: a corpus or its split is not there, or an option is out of its range.
   """
-  assert isinstance(config.model, ModelConfig)
   mixture = expand(config.corpora, config.temperature)
   rows = rows_of_this_process(make_mesh(config.mesh), config.batch_size)
   if config.loader == 'seqio':
     return _seqio_loader(config, split, mixture, rows)
   return CropLoader(
     [open_source(corpus, split, config.data_dir) for corpus in mixture.corpora],
-    config.model,
+    config.spectrogram_model,
     config.batch_size,
     config.seed,
     temperature=mixture.temperature,
@@ -60,7 +58,6 @@ def make_loader(config: TrainConfig, split: str) -> Loader:
 
 
 def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture, rows: Rows) -> Loader:
-  assert isinstance(config.model, ModelConfig)
   try:
     from mt3_synth.data.tasks.batches import TaskLoader
   except ImportError as e:
@@ -70,7 +67,7 @@ def _seqio_loader(config: TrainConfig, split: str, mixture: Mixture, rows: Rows)
       raise InputError(f"TrainConfig.{name} is {value}, which loader 'grain' alone can do; leave it at {only} with 'seqio'")
   return TaskLoader(
     [find_folder(corpus, config.data_dir) for corpus in mixture.corpora],
-    config.model,
+    config.spectrogram_model,
     config.batch_size,
     config.seed,
     split=split,

@@ -9,7 +9,6 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from mt3_synth.audio.mel import unscale
-from mt3_synth.config import ModelConfig
 from mt3_synth.inverter.griffin_lim import GriffinLim
 from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import Model, make_model
@@ -28,14 +27,13 @@ class SpectrogramLearner:
   """A `Learner` of a `Model`."""
 
   def __init__(self, config: TrainConfig):
-    assert isinstance(config.model, ModelConfig)
     self.config = config
     check_microbatches(config, jax.device_count())
-    self.model = make_model(config.model)
+    self.model = make_model(config.spectrogram_model)
     self.tx = make_optimizer(config.optimizer, config.total_steps)
     self.mesh = make_mesh(config.mesh)
     # One process's loader cuts the rows, for a program a length; several would have to agree, so all lengths are in one program.
-    self.lengths = config.model.network.token_buckets if jax.process_count() > 1 else ()
+    self.lengths = config.spectrogram_model.network.token_buckets if jax.process_count() > 1 else ()
     self.rate = learning_rate(config.optimizer, config.total_steps)
 
   def loader(self, split: str) -> Loader:
@@ -58,7 +56,7 @@ class SpectrogramLearner:
     batch = to_mesh(self.loader('validation').batch(0), self.mesh)
     played = _play(state.ema, batch, jax.random.key(self.config.seed), model=self.model, mesh=self.mesh)
     drawn, targets, counts = jax.device_get(played)
-    mels, audio, mel_config = {}, {}, self.config.model.mel
+    mels, audio, mel_config = {}, {}, self.config.spectrogram_model.mel
     for name, mel in (('drawn', drawn), ('recorded', targets)):
       sound = np.clip(GriffinLim(mel_config)(mel), -1, 1)
       for n, frames in enumerate(counts):

@@ -22,7 +22,7 @@ PUBLISHED = {
 
 def model_of(name):
   file = f'gin_configs/models/{name}.gin'
-  return file, read_gin(TrainConfig, [file], ["MODEL_DIR='x'", "CORPORA=('x',)"]).model
+  return file, read_gin(TrainConfig, [file], ["MODEL_DIR='x'", "CORPORA=('x',)"]).spectrogram_model
 
 
 def millions(config) -> dict[str, float]:

@@ -86,6 +86,7 @@ def test_an_evaluation_without_a_measured_song_does_not_take_the_report_with_it(
 def test_a_song_of_another_length_is_not_the_same_recording(folders, tmp_path):
   shorter = write_evaluation_of_tones(tmp_path / 'shorter', 'shorter', songs=3, seconds=1)
   song = read_song(shorter, 'group/tune 1')
+  assert song is not None
   write_song(shorter, dataclasses.replace(song, seconds=0.5))
   found = read_comparison([write_evaluation_of_tones(tmp_path / 'whole', 'whole', songs=3, seconds=1), shorter])
   assert found.left_out == {'group/tune 1': 'shorter: of 0.5 s, whole of 1 s'}

@@ -41,7 +41,7 @@ def main(asked: dict) -> dict:
     'as_the_rules_say': all(jax.tree.leaves(placed)),
     'specs': specs,
     'share_of_the_state_a_device': float(sum(held for held, _ in sizes) / sum(size for _, size in sizes)),
-    'programs': train_step._cache_size(),
+    'programs': train_step._cache_size(),  # pyright: ignore[reportAttributeAccessIssue]
     'part': part,
   }
 
