@@ -31,7 +31,7 @@ def test_every_shipped_file_is_a_run(file):
   config = read(files=[file])
   assert type(config) is TrainConfig
   assert (config.model_dir, config.corpora) == ('runs/a', ('embedded',))
-  assert config.spectrogram_model.mel == MelConfig()
+  assert config.model.mel == MelConfig()
 
 
 @pytest.mark.parametrize('file', TASKS)
