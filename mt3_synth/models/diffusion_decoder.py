@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from mt3_synth.models.decoder import Decoder, Memory
 from mt3_synth.models.layers import Dense, time_signal
+from mt3_synth.models.stack import PLACE
 
 
 class DiffusionDecoder(Decoder):
@@ -19,9 +20,11 @@ class DiffusionDecoder(Decoder):
 
   def film(self, time):
     """FiLM of every layer [S, L, 2, 2E] for diffusion times [S]: depends on nothing else, so a walk computes it once."""
-    x = nn.silu(self.time_emb_dense0(time_signal(time, self.config.emb_dim, self.config.max_noise_time)))
-    x = nn.silu(self.time_emb_dense1(x))
-    return jnp.stack([layer.film(x) for layer in self.layers], axis=1)
+    # Placed as what it modulates: left alone, the compiler splits the features, and has to gather them and split the rows instead.
+    place = lambda x: PLACE.get()(x, ('batch', 'embed'))
+    x = place(nn.silu(self.time_emb_dense0(time_signal(time, self.config.emb_dim, self.config.max_noise_time))))
+    x = place(nn.silu(self.time_emb_dense1(x)))
+    return jnp.stack([PLACE.get()(layer.film(x), ('batch', 'length', 'embed')) for layer in self.layers], axis=1)
 
   def __call__(self, z, film, memory: Memory, deterministic: bool, twice: bool = False) -> Any:
     """What is said of z under the conditions; `twice`: and then, in as many rows again, without them (`Memory.beside`)."""
