@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from mt3_synth.audio.mel import log_mel, samples_for
 from mt3_synth.config import InverterConfig
@@ -25,7 +25,7 @@ from mt3_synth.training.guard import skipped
 from mt3_synth.training.inversion_loss import played_losses
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.partitioning import make_mesh, rows_of_this_process, to_mesh
+from mt3_synth.training.partitioning import everywhere, make_mesh, rows_of_this_process, to_mesh
 from mt3_synth.training.step import TrainState
 
 EXAMPLES = 4
@@ -72,7 +72,7 @@ class InverterLearner:
     return _train_step(state, batch, key, config=self.model, tx=self.tx, ema_decay=self.config.ema_decay, mesh=self.mesh)
 
   def eval_step(self, state: TrainState, batch: Batch, key: jax.Array) -> dict[str, Any]:
-    return _eval_step(state.ema, batch, config=self.model)
+    return _eval_step(state.ema, batch, config=self.model, mesh=self.mesh)
 
   def rates(self, step: int) -> dict[str, float]:
     return {'learning_rate': float(np.asarray(self.rate(step)))}
@@ -95,12 +95,7 @@ def _new_state(key, *, config: InverterConfig, tx, mesh: Mesh) -> TrainState:
   discriminators = Discriminators(config.adversary).init(keys[1], sound)['params']
   params = {'generator': initial_params(keys[0], config), 'discriminators': discriminators}
   opt_state = {name: each.init(params[name]) for name, each in zip(params, tx, strict=True)}
-  return _everywhere(TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params['generator']), opt_state), mesh)
-
-
-def _everywhere(tree, mesh: Mesh):
-  """Whole on each device."""
-  return jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
+  return everywhere(TrainState(jnp.zeros((), jnp.int32), params, jax.tree.map(jnp.copy, params['generator']), opt_state), mesh)
 
 
 @partial(jax.jit, static_argnames=('config', 'tx', 'ema_decay', 'mesh'), donate_argnames='state')
@@ -157,25 +152,25 @@ def _train_step(state: TrainState, batch: dict, key: jax.Array, *, config: Inver
   metrics |= {'skipped_updates': skipped(opt_state['generator'], generator_opt)}
   params = {'generator': generator, 'discriminators': opponents}
   after = TrainState(state.step + 1, params, ema, {'generator': generator_opt, 'discriminators': opponents_opt})
-  return _everywhere(after, mesh), metrics
+  return everywhere((after, metrics), mesh)
 
 
-@partial(jax.jit, static_argnames='config')
-def _eval_step(params, batch: dict, *, config: InverterConfig) -> dict[str, jax.Array]:
+@partial(jax.jit, static_argnames=('config', 'mesh'))
+def _eval_step(params, batch: dict, *, config: InverterConfig, mesh: Mesh) -> dict[str, jax.Array]:
   audio = _floats(batch)
   mel = log_mel(audio, config.mel, frames=config.crop_frames)
   played = _generate(params, mel, jnp.zeros((len(mel), config.mel.fft // 2 + 1)), config)
   losses = played_losses(config, played, audio, mel)
-  return losses | {'loss': losses['stft']}
+  return everywhere(losses | {'loss': losses['stft']}, mesh)
 
 
 @partial(jax.jit, static_argnames=('config', 'mesh'))
 def _play(params, batch: dict, *, config: InverterConfig, mesh: Mesh) -> tuple[jax.Array, jax.Array]:
   """Recorded and made sounds [B, T hop] of the first examples of a batch."""
-  audio = _everywhere(_floats(batch)[:EXAMPLES], mesh)
+  audio = everywhere(_floats(batch)[:EXAMPLES], mesh)
   mel = log_mel(audio, config.mel, frames=config.crop_frames)
   made = _generate(params, mel, jnp.zeros((len(mel), config.mel.fft // 2 + 1)), config).sound
-  return _everywhere((audio[:, : made.shape[1]], made), mesh)
+  return everywhere((audio[:, : made.shape[1]], made), mesh)
 
 
 def _generate(params, mel, before, config: InverterConfig) -> Played:

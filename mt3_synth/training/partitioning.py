@@ -121,6 +121,11 @@ def check_microbatches(config: TrainConfig, devices: int) -> None:
     )
 
 
+def everywhere(tree: Any, mesh: Mesh | None) -> Any:
+  """Within a compiled function: these arrays whole on all devices, so that each process can read them."""
+  return tree if mesh is None else jax.lax.with_sharding_constraint(tree, NamedSharding(mesh, PartitionSpec()))
+
+
 def batch_sharding(mesh: Mesh) -> NamedSharding:
   return NamedSharding(mesh, PartitionSpec(RULES['batch']))
 

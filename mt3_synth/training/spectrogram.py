@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import Mesh
 
 from mt3_synth.audio.mel import unscale
 from mt3_synth.inverter.griffin_lim import GriffinLim
@@ -16,7 +16,7 @@ from mt3_synth.training.config import TrainConfig
 from mt3_synth.training.feeding import Batch, Loader, make_loader
 from mt3_synth.training.learner import Examples
 from mt3_synth.training.optimizer import learning_rate, make_optimizer
-from mt3_synth.training.partitioning import check_microbatches, make_mesh, to_mesh
+from mt3_synth.training.partitioning import check_microbatches, everywhere, make_mesh, to_mesh
 from mt3_synth.training.step import TrainState, eval_step, initial_state, train_step
 
 EXAMPLES = 4
@@ -32,8 +32,9 @@ class SpectrogramLearner:
     self.model = make_model(config.spectrogram_model)
     self.tx = make_optimizer(config.optimizer, config.total_steps)
     self.mesh = make_mesh(config.mesh)
-    # One process's loader cuts the rows, for a program a length; several would have to agree, so all lengths are in one program.
-    self.lengths = config.spectrogram_model.network.token_buckets if jax.process_count() > 1 else ()
+    # One process's loader cuts rows of tokens, for a program a length; several would have to agree, so all lengths are in one program.
+    network = config.spectrogram_model.network
+    self.lengths = network.token_buckets if jax.process_count() > 1 and network.conditioning == 'tokens' else ()
     self.rate = learning_rate(config.optimizer, config.total_steps)
 
   def loader(self, split: str) -> Loader:
@@ -68,10 +69,9 @@ class SpectrogramLearner:
 @partial(jax.jit, static_argnames=('model', 'mesh'))
 def _play(params: Any, batch: Batch, key: jax.Array, *, model: Model, mesh: Mesh) -> tuple[jax.Array, jax.Array, jax.Array]:
   """Of the first examples, on all devices: log-mels [B, T, D] drawn under their conditions, the recorded ones, and their frames [B]."""
-  everywhere = NamedSharding(mesh, PartitionSpec())
-  params, batch = jax.lax.with_sharding_constraint((params, jax.tree.map(lambda x: x[:EXAMPLES], batch)), everywhere)
+  params, batch = everywhere((params, jax.tree.map(lambda x: x[:EXAMPLES], batch)), mesh)
   counts, config, batch = batch['frames'], model.config, to_model_batch(batch, model)
   sampler = dataclasses.replace(config.sampler, steps=min(config.sampler.steps, EXAMPLE_STEPS))
   drawn = unscale(model.predict(params, batch['conditions'], key, sampler), config.mel)
   targets = batch['targets'] if config.targets == 'log_mel' else unscale(batch['targets'], config.mel)
-  return jax.lax.with_sharding_constraint((drawn, targets, counts), everywhere)
+  return everywhere((drawn, targets, counts), mesh)

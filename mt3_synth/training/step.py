@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from mt3_synth.models.batch import to_model_batch
 from mt3_synth.models.model import Model
 from mt3_synth.training.guard import skipped
-from mt3_synth.training.partitioning import activations_on, shardings
+from mt3_synth.training.partitioning import activations_on, everywhere, shardings
 
 
 @struct.dataclass
@@ -93,7 +93,7 @@ def train_step(
     metrics |= {'grad_norm': optax.tree.norm(grads), 'update_norm': optax.tree.norm(updates)}
     metrics |= {'skipped_updates': skipped(state.opt_state, opt_state)}
     # Each state lies where the one before did, so one program serves all steps.
-    return _placed(TrainState(state.step + 1, params, ema, opt_state), model, tx, mesh), metrics
+    return _placed(TrainState(state.step + 1, params, ema, opt_state), model, tx, mesh), everywhere(metrics, mesh)
 
 
 def gradient(
@@ -138,4 +138,4 @@ def _part_gradient(params, batch, key, model, lengths) -> tuple[Any, dict[str, j
 def eval_step(params: Any, batch: dict, key: jax.Array, *, model: Model, mesh: Mesh | None = None) -> dict[str, jax.Array]:
   """Metrics of a model in use."""
   with activations_on(mesh):
-    return model.evaluation_loss(params, to_model_batch(batch, model), key)
+    return everywhere(model.evaluation_loss(params, to_model_batch(batch, model), key), mesh)

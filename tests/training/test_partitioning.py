@@ -120,33 +120,52 @@ def on_mesh(*asked: dict, devices: int = 1) -> list[dict]:
   return [json.loads(out.splitlines()[-1]) for out, _ in said]
 
 
+def on_two(asked: dict) -> list[dict]:
+  """What two processes print that train as one."""
+  with socket.socket() as free:
+    free.bind(('localhost', 0))
+    address = f'localhost:{free.getsockname()[1]}'
+  return on_mesh(*[asked | {'who': [address, 2, number]} for number in range(2)])
+
+
+@pytest.fixture(scope='module')
+def alone():
+  """20 steps of one process on one device."""
+  return on_mesh({'mesh': [1, 1, 1], 'steps': 20})[0]
+
+
 @pytest.mark.slow
-def test_eight_devices_train_on_a_mesh_of_all_three_kinds():
-  """The same losses as one device, each array where its rule says, and one program for all steps."""
-  (alone,) = on_mesh({'mesh': [1, 1, 1], 'steps': 3})
-  (shared,) = on_mesh({'mesh': [2, 2, 2], 'steps': 3}, devices=8)
-  assert_allclose(shared['losses'], alone['losses'], rtol=1e-5)
+def test_eight_devices_train_on_a_mesh_of_all_three_kinds(alone, tmp_path):
+  """The same losses as one device, each array where its rule says, one program for all steps, and a checkpoint for any other mesh."""
+  (shared,) = on_mesh({'mesh': [2, 2, 2], 'steps': 3, 'save': str(tmp_path)}, devices=8)
+  assert_allclose(shared['losses'], alone['losses'][:3], rtol=1e-5)
   assert shared['as_the_rules_say']
   assert shared['programs'] == 1
   assert shared['share_of_the_state_a_device'] < 0.3  # a quarter, and vectors
   kernels = {name: spec for name, spec in shared['specs'].items() if 'wi_0' in name}
   assert len(kernels) == 4 * 2  # params, their average, two moments; encoder and decoder
   assert {spec for _, spec in kernels.values()} == {str(PartitionSpec('fsdp', 'model'))}
-  (parts,) = on_mesh({'mesh': [2, 2, 2], 'steps': 3, 'microbatches': 2, 'optimizer': 'adafactor'}, devices=8)
+  again = {'steps': 0, 'restore': str(tmp_path)}
+  for each in on_mesh(again | {'mesh': [1, 1, 1]}) + on_two(again | {'mesh': [1, 2, 1]}):
+    assert each['as_the_rules_say']
+    assert each['hashes'] == shared['hashes']
+
+
+@pytest.mark.slow
+def test_eight_devices_train_in_microbatches_with_adafactor():
+  (parts,) = on_mesh({'mesh': [2, 2, 2], 'steps': 2, 'microbatches': 2, 'optimizer': 'adafactor'}, devices=8)
   assert parts['as_the_rules_say']
   assert np.isfinite(parts['losses']).all()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize('mesh', [[2, 1, 1], [1, 2, 1], [1, 1, 2]])
-def test_two_processes_train_as_one(mesh):
-  """By data, by fsdp, and by each layer's features, when both processes make all rows."""
-  with socket.socket() as free:
-    free.bind(('localhost', 0))
-    address = f'localhost:{free.getsockname()[1]}'
-  (alone,) = on_mesh({'mesh': [1, 1, 1], 'steps': 20})
-  both = on_mesh(*[{'mesh': mesh, 'steps': 20, 'who': [address, 2, number]} for number in range(2)])
+def test_two_processes_train_as_one(mesh, alone, tmp_path):
+  """By data, by fsdp, and by each layer's features, when both processes make all rows; one process goes on with it."""
+  both = on_two({'mesh': mesh, 'steps': 20, 'save': str(tmp_path)})
   assert both[0]['losses'] == both[1]['losses']
   assert_allclose(both[0]['losses'], alone['losses'], rtol=1e-5)
   assert [each['part'] for each in both] == ([0, 0] if mesh[2] == 2 else [0, 1])
   assert all(each['as_the_rules_say'] and each['programs'] == 1 for each in both)
+  (restored,) = on_mesh({'mesh': [1, 1, 1], 'steps': 0, 'restore': str(tmp_path)})
+  assert restored['hashes'] == both[0]['hashes'] == both[1]['hashes']
