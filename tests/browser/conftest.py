@@ -29,6 +29,7 @@ def open_page(browser):
 
   def open_file(file, width=1280, scheme='light', **more):
     context = browser.new_context(viewport={'width': width, 'height': 900}, color_scheme=scheme, offline=True, **more)
+    context.set_default_timeout(180_000)  # [ms] other work on the machine makes a page slow, not wrong
     contexts.append(context)
     page = context.new_page()
     page.on('pageerror', lambda error: faults.append(str(error)))
