@@ -44,23 +44,32 @@ def segment(network: NetworkConfig, length: int) -> Conditions:
   return Conditions(jnp.asarray(tokens), jnp.asarray(context), jnp.ones((1, network.context_frames)))
 
 
-def matmul_flops_per_second(network: NetworkConfig) -> float:
-  """What the device makes of the decoder's largest product, two passes' rows at once."""
-  a, b = jnp.ones((2 * network.target_frames, network.emb_dim)), jnp.ones((network.emb_dim, network.mlp_dim))
-  (seconds,) = medians([partial(jax.jit(jnp.matmul), a, b)], rounds=50)
-  return 2 * a.shape[0] * b.shape[0] * b.shape[1] / seconds
+def matmul_flops_per_second(network: NetworkConfig, rows: int) -> tuple[float, float]:
+  """What the device makes of the MLP's product with so many rows at once, a second and a processor second."""
+  a, b = jnp.ones((rows, network.emb_dim)), jnp.ones((network.emb_dim, network.mlp_dim))
+  ((wall, processor),) = clocked([partial(jax.jit(jnp.matmul), a, b)], rounds=50)
+  flops = 2 * a.shape[0] * b.shape[0] * b.shape[1]
+  return flops / wall, flops / processor
 
 
-def medians(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
-  """Median seconds of each call, all called in turn in each round; compiled before the first."""
+def clocked(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[tuple[float, float]]:
+  """Median seconds and processor seconds of each call, all called in turn in each round; compiled before the first.
+
+  Processor seconds are those of all threads of this process: other work on the machine stretches them little.
+  """
   seconds = []
   for _ in range(rounds + 1):
     seconds.append([])
     for call in calls:
-      start = time.perf_counter()
+      start = time.perf_counter(), time.process_time()
       jax.block_until_ready(call())
-      seconds[-1].append(time.perf_counter() - start)
-  return np.median(seconds[1:], axis=0).tolist()
+      seconds[-1].append((time.perf_counter() - start[0], time.process_time() - start[1]))
+  return [(wall, processor) for wall, processor in np.median(seconds[1:], axis=0).tolist()]
+
+
+def medians(calls: list[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
+  """The seconds of `clocked`."""
+  return [wall for wall, _ in clocked(calls, rounds)]
 
 
 def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = ROUNDS) -> dict:
@@ -126,7 +135,7 @@ def run(network: NetworkConfig | None = None, steps: int = STEPS, rounds: int = 
     rounds,
   )
   step_published, step_ours = walk_published / steps, walk_ours / steps
-  flops = matmul_flops_per_second(network)
+  flops, _ = matmul_flops_per_second(network, 2 * network.target_frames)  # both passes' rows
   keys = length + network.context_frames
   step_floor = operations.guided_step(network, keys) / flops
   encode_floor = (operations.encoders(network, length) + operations.keys_values(network, keys)) / flops

@@ -81,7 +81,7 @@ class NetworkConfig:
   dropout: float = 0.1
   dtype: Literal['float32', 'bfloat16'] = 'float32'  # of activations; parameters are float32
   # How it is computed; results are the same to rounding.
-  attention: Literal['auto', 'plain', 'cudnn'] = 'auto'  # fused kernels where there are any: on CUDA GPUs, of bfloat16
+  attention: Literal['auto', 'plain', 'cudnn'] = 'auto'  # fused kernels on CUDA GPUs, of bfloat16; long rows in blocks on a CPU
   remat: Literal['none', 'minimal', 'full'] = 'none'  # training computes again to save memory: nothing, all but products with weights, all
   scan_layers: bool = False  # layers as a loop, compiled once
 

@@ -93,3 +93,9 @@ def test_the_baseline_of_training_has_the_same_gradient():
 
   ours, theirs = gradient(make_model(config), 32), gradient(published.PublishedModel(config), 64)
   jax.tree.map(lambda a, b: assert_allclose(a, b, rtol=1e-3, atol=1e-5), ours, theirs)
+
+
+def test_the_parts_of_a_training_step_take_time():
+  found = training.parts(TINY, 32)
+  assert list(found) == ['attention', 'mlp', 'embedding', 'data']
+  assert min(found.values()) > 0

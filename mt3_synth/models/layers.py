@@ -15,6 +15,7 @@ import numpy as np
 
 from mt3_synth.config import NetworkConfig
 from mt3_synth.errors import InputError
+from mt3_synth.models.blocked_attention import blocked_attention
 
 DROPOUT_BROADCAST = (-2,)  # one dropout mask for all positions of an example, as T5X does
 
@@ -142,9 +143,14 @@ class MultiHeadAttention(nn.Module):
     """
     seen = None if mask is None else (mask > 0)[:, None]
     queries = self._heads(self.query(x))
-    attend: Any = _fused_attention if self._is_fused(queries) else self._plain_attention
     # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
-    return self.out(attend(queries, *keys_values, seen, first_keys).reshape(*x.shape[:-1], -1))
+    if self._is_fused(queries):
+      heard = _fused_attention(queries, *keys_values, seen, first_keys)
+    elif self._is_blocked(queries, keys_values[0]):
+      heard = blocked_attention(queries, *keys_values, seen, self.mean_of_unseen)
+    else:
+      heard = self._plain_attention(queries, *keys_values, seen)
+    return self.out(heard.reshape(*x.shape[:-1], -1))
 
   def _is_fused(self, queries) -> bool:
     c = self.config
@@ -156,8 +162,12 @@ class MultiHeadAttention(nn.Module):
       )
     return there and c.attention != 'plain' and not self.mean_of_unseen and queries.shape[1] > 1
 
-  def _plain_attention(self, queries, keys, values, seen, first_keys):
-    del first_keys
+  def _is_blocked(self, queries, keys) -> bool:
+    # Of one device alone: a walk over rows and heads would gather those that others hold.
+    alone = jax.default_backend() == 'cpu' and jax.device_count() == 1
+    return alone and self.config.attention == 'auto' and queries.shape[1] * keys.shape[1] >= LONG
+
+  def _plain_attention(self, queries, keys, values, seen):
     logits = jnp.einsum('bqhd,bkhd->bhqk', queries, keys).astype(jnp.float32)
     if seen is not None:
       logits = logits + jnp.where(seen, 0.0, -1e10)
@@ -170,6 +180,7 @@ class MultiHeadAttention(nn.Module):
     return heard.swapaxes(1, 2)
 
 
+LONG = 1024 * 1024  # queries times keys from which CPUs attend in blocks
 FUSED = 'cudnn'  # the implementation of fused attention that jax.nn.dot_product_attention is asked for
 
 
