@@ -142,14 +142,14 @@ class MultiHeadAttention(nn.Module):
       first_keys: the mask is [B, 1, K], and those it lets be seen are the first of each row.
     """
     seen = None if mask is None else (mask > 0)[:, None]
-    queries = self._heads(self.query(x))
+    queries, (keys, values) = self._heads(self.query(x)), keys_values
     # Attention weights have no dropout of their own: fused kernels offer none, and the residual's is kept.
     if self._is_fused(queries):
-      heard = _fused_attention(queries, *keys_values, seen, first_keys)
-    elif self._is_blocked(queries, keys_values[0]):
-      heard = blocked_attention(queries, *keys_values, seen, self.mean_of_unseen)
+      heard = _fused_attention(queries, keys, values, seen, first_keys)
+    elif self._is_blocked(queries, keys):
+      heard = blocked_attention(queries, keys, values, seen, self.mean_of_unseen)
     else:
-      heard = self._plain_attention(queries, *keys_values, seen)
+      heard = self._plain_attention(queries, keys, values, seen)
     return self.out(heard.reshape(*x.shape[:-1], -1))
 
   def _is_fused(self, queries) -> bool:

@@ -1,5 +1,7 @@
 """Attention in blocks is attention, and so is its gradient."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -24,7 +26,7 @@ def _small_blocks(monkeypatch):
   monkeypatch.setattr(blocked_attention, 'BLOCK', 4)
 
 
-def heard_and_gradients(monkeypatch, blocked, mask, mean_of_unseen=False, dtype='float32'):
+def heard_and_gradients(monkeypatch, blocked, mask, mean_of_unseen=False, dtype: Any = 'float32'):
   """What seven queries hear, two rows of them, and the gradients of parameters, queries and memory."""
   monkeypatch.setattr(MultiHeadAttention, '_is_blocked', lambda self, queries, keys: blocked)
   layer = MultiHeadAttention(NetworkConfig(emb_dim=6, num_heads=3, head_dim=4, dtype=dtype), mean_of_unseen)
@@ -34,7 +36,7 @@ def heard_and_gradients(monkeypatch, blocked, mask, mean_of_unseen=False, dtype=
   params = layer.init(jax.random.key(0), x, memory, method=attend)
 
   def weighted(params, x, memory):
-    heard = layer.apply(params, x, memory, method=attend)
+    heard: Any = layer.apply(params, x, memory, method=attend)
     return (heard * weight).sum().astype(jnp.float32), heard
 
   return jax.jit(jax.grad(weighted, (0, 1, 2), has_aux=True))(params, x, memory)
